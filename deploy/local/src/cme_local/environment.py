@@ -1,0 +1,57 @@
+"""The environment of each process of the local stack: every setting comes from here, none from the caller's shell."""
+
+import json
+import os
+from pathlib import Path
+
+from cme_local.engines import mongo_url
+from cme_local.processes import SERVICES, Deployable, Ports
+from cme_local.secrets import BOOTSTRAP_CLIENT_ID, StackSecrets, credential_key_file, token_keys_dir
+
+_OURS = ("CME_", "OTEL_")
+
+
+def inherited() -> dict[str, str]:
+    """The caller's environment without settings of ours: a service refuses a CME_ key that it does not know."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(_OURS)}
+    return kept | {"PYTHONUNBUFFERED": "1"}
+
+
+def for_deployable(deployable: Deployable, data: Path, ports: Ports, secrets: StackSecrets) -> dict[str, str]:
+    """The full environment of a service or of the gateway."""
+    name = deployable.name
+    settings = {
+        "CME_HOST": "127.0.0.1",
+        "CME_PORT": str(ports.of(name)),
+        "CME_MONGO_URL": mongo_url(ports),
+        "CME_NATS_URL": f"nats://127.0.0.1:{ports.nats}",
+        "CME_NATS_USER": name,
+        "CME_NATS_PASSWORD": secrets.nats_passwords[name],
+        "CME_PUBLIC_URL": ports.gateway_url,
+        "CME_JWKS_URL": f"{ports.gateway_url}/.well-known/jwks.json",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": ports.url(ports.traces),
+    }
+    return inherited() | settings | _own_settings(name, data, ports, secrets)
+
+
+def _own_settings(name: str, data: Path, ports: Ports, secrets: StackSecrets) -> dict[str, str]:
+    match name:
+        case "credentials":
+            return {"CME_SIGNING_KEY_FILE": str(credential_key_file(data))}
+        case "outreach":
+            return {
+                "CME_SMTP_HOST": "127.0.0.1",
+                "CME_SMTP_PORT": str(ports.smtp),
+                "CME_MAIL_FROM": "Cluster Manager Education <outreach@clustereducation.example>",
+                "CME_ADDRESS_KEY": secrets.address_key,
+            }
+        case "gateway":
+            return {
+                "CME_UPSTREAMS": json.dumps({service: ports.url(ports.of(service)) for service in SERVICES}),
+                "CME_SIGNING_KEYS_DIR": str(token_keys_dir(data)),
+                "CME_CLIENT_SECRET_PEPPER": secrets.client_secret_pepper,
+                "CME_BOOTSTRAP_CLIENT_ID": BOOTSTRAP_CLIENT_ID,
+                "CME_BOOTSTRAP_CLIENT_SECRET": secrets.bootstrap_client_secret,
+            }
+        case _:
+            return {}

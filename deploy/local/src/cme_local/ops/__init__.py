@@ -1,0 +1,1 @@
+"""What an operator of a local stack looks at: the trace store and the mail catcher, in one process to save memory."""

@@ -1,0 +1,33 @@
+"""`python -m cme_local.ops TRACES_PORT MAIL_PORT SMTP_PORT`: trace store and mail catcher on the loopback address."""
+
+import asyncio
+import socket
+import sys
+
+import uvicorn
+from aiosmtpd.smtp import SMTP
+
+from cme_local.ops.app import operations_app
+from cme_local.ops.mailbox import MAX_MESSAGE_BYTES, Mailbox
+from cme_local.ops.store import TraceStore
+
+ADDRESS = "127.0.0.1"
+
+
+async def serve(traces_port: int, mail_port: int, smtp_port: int) -> None:
+    """Run until SIGTERM. One application answers on both HTTP ports."""
+    mailbox = Mailbox()
+    smtp = await asyncio.get_running_loop().create_server(
+        lambda: SMTP(mailbox, hostname="mail.cme.local", data_size_limit=MAX_MESSAGE_BYTES, enable_SMTPUTF8=True),
+        ADDRESS,
+        smtp_port,
+    )
+    app = operations_app(TraceStore(), mailbox, mail_port)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
+    listening = [socket.create_server((ADDRESS, port)) for port in (traces_port, mail_port)]
+    async with smtp:
+        await server.serve(sockets=listening)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(*(int(argument) for argument in sys.argv[1:4])))

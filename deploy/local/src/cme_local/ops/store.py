@@ -1,0 +1,190 @@
+"""The traces of a local stack, in memory and within caps.
+
+A span is kept as its protobuf bytes and decoded when somebody looks: a fifth of the memory of Python
+objects, and a text search is a search in those bytes.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status, TracesData
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the store keeps at most; the traces that got no span for longest go first."""
+
+    traces: int = 20_000
+    spans_per_trace: int = 2_000
+    total_bytes: int = 48 * 1024 * 1024
+    age_s: float = 24 * 3600.0
+
+
+@dataclass(slots=True)
+class Kept:
+    """A span's bytes and the resource it came from."""
+
+    service: str
+    resource: bytes
+    span: bytes
+
+
+@dataclass(slots=True)
+class Trace:
+    """What a list shows about a trace, and its spans by id."""
+
+    trace_id: str
+    touched: float
+    start_ns: int
+    end_ns: int
+    operation: str = ""
+    service: str = ""
+    errors: int = 0
+    redeliveries: int = 0
+    size: int = 0
+    services: set[str] = field(default_factory=set)
+    spans: dict[bytes, Kept] = field(default_factory=dict)
+
+    @property
+    def duration_ns(self) -> int:
+        """From the first start to the last end."""
+        return self.end_ns - self.start_ns
+
+    def mentions(self, text: str) -> bool:
+        """Whether the id begins with the text, or a name or attribute of a span holds it."""
+        wanted = text.encode()
+        return self.trace_id.startswith(text.lower()) or any(wanted in kept.span for kept in self.spans.values())
+
+
+class TraceStore:
+    """Takes spans in any order; a late span re-opens its trace."""
+
+    def __init__(self, limits: Limits = Limits(), clock: Callable[[], float] = time.monotonic) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._traces: OrderedDict[str, Trace] = OrderedDict()
+        self._bytes = 0
+        self.span_count = 0
+
+    def __len__(self) -> int:
+        return len(self._traces)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the spans that are kept."""
+        return self._bytes
+
+    def add(self, request: ExportTraceServiceRequest) -> tuple[int, str]:
+        """Keep the spans of an export; return how many were rejected, and why."""
+        rejected, reason = 0, ""
+        for resource_spans in request.resource_spans:
+            service = next(
+                (a.value.string_value for a in resource_spans.resource.attributes if a.key == "service.name"), "unknown"
+            )
+            resource = resource_spans.resource.SerializeToString()
+            for scope_spans in resource_spans.scope_spans:
+                for span in scope_spans.spans:
+                    why = self._keep(span, service, resource)
+                    if why:
+                        rejected, reason = rejected + 1, why
+        self._evict()
+        return rejected, reason
+
+    def _keep(self, span: Span, service: str, resource: bytes) -> str:
+        if len(span.trace_id) != 16 or not any(span.trace_id) or len(span.span_id) != 8 or not any(span.span_id):
+            return "trace_id or span_id is not valid"
+        trace_id = span.trace_id.hex()
+        trace = self._traces.get(trace_id)
+        if trace is None:
+            trace = Trace(trace_id, self._clock(), span.start_time_unix_nano, span.end_time_unix_nano)
+            self._traces[trace_id] = trace
+        if span.span_id in trace.spans:
+            return ""  # An exporter that saw a timeout sends again; the first one is kept.
+        if len(trace.spans) >= self._limits.spans_per_trace:
+            return f"a trace keeps at most {self._limits.spans_per_trace} spans"
+        encoded = span.SerializeToString()
+        trace.spans[span.span_id] = Kept(service, resource, encoded)
+        trace.size += len(encoded)
+        self._bytes += len(encoded)
+        self.span_count += 1
+        _summarise(trace, span, service)
+        trace.touched = self._clock()
+        self._traces.move_to_end(trace_id)
+        return ""
+
+    def _evict(self) -> None:
+        oldest_allowed = self._clock() - self._limits.age_s
+        while self._traces:
+            oldest = next(iter(self._traces.values()))
+            within = len(self._traces) <= self._limits.traces and self._bytes <= self._limits.total_bytes
+            if within and oldest.touched >= oldest_allowed:
+                return
+            self._traces.popitem(last=False)
+            self._bytes -= oldest.size
+            self.span_count -= len(oldest.spans)
+
+    def get(self, trace_id: str) -> Trace | None:
+        """The trace with that id."""
+        self._evict()
+        return self._traces.get(trace_id.lower())
+
+    def recent(
+        self, *, service: str = "", errors_only: bool = False, min_duration_ms: float = 0, text: str = "", limit: int = 50
+    ) -> list[Trace]:
+        """Traces by the time of their latest span, newest first, that match every filter given."""
+        self._evict()
+
+        def matching() -> Iterator[Trace]:
+            for trace in reversed(self._traces.values()):
+                if service and service not in trace.services:
+                    continue
+                if errors_only and not trace.errors:
+                    continue
+                if trace.duration_ns < min_duration_ms * 1e6:
+                    continue
+                if text and not trace.mentions(text):
+                    continue
+                yield trace
+
+        return [trace for trace, _ in zip(matching(), range(limit), strict=False)]
+
+    def services(self) -> list[str]:
+        """Every service that a kept trace has a span of."""
+        return sorted({service for trace in self._traces.values() for service in trace.services})
+
+
+def _summarise(trace: Trace, span: Span, service: str) -> None:
+    begins = not trace.spans or span.start_time_unix_nano < trace.start_ns or not trace.operation
+    if not span.parent_span_id or begins:
+        trace.operation, trace.service = span.name, service
+    trace.start_ns = min(trace.start_ns, span.start_time_unix_nano)
+    trace.end_ns = max(trace.end_ns, span.end_time_unix_nano)
+    trace.services.add(service)
+    trace.errors += span.status.code == Status.STATUS_CODE_ERROR
+    trace.redeliveries += any(
+        a.key == "messaging.nats.delivery_count" and a.value.int_value > 1 for a in span.attributes
+    )
+
+
+def spans_of(trace: Trace) -> list[tuple[str, Span]]:
+    """The decoded spans with their service, in the order they started."""
+    decoded = [(kept.service, Span.FromString(kept.span)) for kept in trace.spans.values()]
+    return sorted(decoded, key=lambda pair: pair[1].start_time_unix_nano)
+
+
+def as_otlp(trace: Trace) -> TracesData:
+    """The trace as OTLP data, grouped by resource."""
+    data = TracesData()
+    by_resource: dict[bytes, list[bytes]] = {}
+    for kept in trace.spans.values():
+        by_resource.setdefault(kept.resource, []).append(kept.span)
+    for resource, spans in by_resource.items():
+        group = data.resource_spans.add()
+        group.resource.ParseFromString(resource)
+        scope = group.scope_spans.add()
+        for span in spans:
+            scope.spans.add().ParseFromString(span)
+    return data

@@ -1,0 +1,130 @@
+"""How a stack is brought up and taken down."""
+
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from cme_local import engines, environment
+from cme_local.child import ChildSpec
+from cme_local.http_probe import accepts_connections, status_of
+from cme_local.interrupts import on_signal
+from cme_local.preflight import DataDirectory, check_disk, check_ports
+from cme_local.processes import DEPLOYABLES, OPERATIONS_MODULE, Group, Ports
+from cme_local.sandbox import provision
+from cme_local.secrets import StackSecrets, load_or_create, write_private
+from cme_local.stack import Stack, StackProcess, stack_file
+from cme_local.supervisor import Supervisor
+
+READY_WITHIN_S = 60.0
+
+
+def urls_of(ports: Ports) -> dict[str, str]:
+    """Everything a person or a tool may open."""
+    return {d.name: ports.url(ports.of(d.name)) for d in DEPLOYABLES} | {
+        "traces": f"{ports.url(ports.traces)}/traces",
+        "mail": f"{ports.url(ports.mail)}/mail",
+        "otlp": ports.url(ports.traces),
+        "smtp": f"smtp://127.0.0.1:{ports.smtp}",
+        "nats": f"nats://127.0.0.1:{ports.nats}",
+        "nats_monitoring": ports.url(ports.nats_monitoring),
+        "mongo": engines.mongo_url(ports),
+    }
+
+
+async def _answers_200(url: str) -> bool:
+    return await status_of(url) == 200
+
+
+def child_specs(data: Path, ports: Ports, secrets: StackSecrets) -> list[ChildSpec]:
+    """Every process of the stack."""
+    monitoring = ports.url(ports.nats_monitoring)
+    traces = ports.url(ports.traces)
+    bare = environment.inherited()
+    specs = [
+        ChildSpec(
+            "mongo",
+            engines.mongo_command(data, ports),
+            bare,
+            Group.ENGINE,
+            engines.mongo_url(ports),
+            partial(accepts_connections, ports.mongo),
+        ),
+        ChildSpec(
+            "nats",
+            engines.nats_command(data, ports, secrets),
+            bare,
+            Group.ENGINE,
+            f"nats://127.0.0.1:{ports.nats}",
+            partial(_answers_200, f"{monitoring}/healthz"),
+        ),
+    ]
+    for deployable in sorted(DEPLOYABLES, key=lambda d: d.group is not Group.GATEWAY):
+        url = ports.url(ports.of(deployable.name))
+        env = environment.for_deployable(deployable, data, ports, secrets)
+        ready = partial(_answers_200, f"{url}/health/ready")
+        specs.append(ChildSpec(deployable.name, deployable.argv(), env, deployable.group, url, ready))
+    operations = [sys.executable, "-m", OPERATIONS_MODULE, *(str(p) for p in (ports.traces, ports.mail, ports.smtp))]
+    specs.append(
+        ChildSpec(
+            "operations", operations, bare, Group.OPERATIONS, traces, partial(_answers_200, f"{traces}/health/live")
+        )
+    )
+    return specs
+
+
+@dataclass
+class Running:
+    """A stack that is up, with its supervisor."""
+
+    stack: Stack
+    supervisor: Supervisor
+    data: Path
+    secrets: StackSecrets
+
+    def write(self) -> None:
+        """(Re)write the stack file with the processes as they are now."""
+        children = self.supervisor.children.values()
+        self.stack.processes = [StackProcess(c.spec.name, c.pid, c.spec.url) for c in children if c.pid is not None]
+        write_private(stack_file(self.data), self.stack.to_json())
+
+
+@asynccontextmanager
+async def running_stack(
+    port_base: int, data: Path, on_ready: Callable[[str], None] = lambda _: None
+) -> AsyncIterator[Running]:
+    """Bring a stack up, hand it over when it is ready and provisioned, and take it down on the way out.
+
+    Raises:
+        UserError: a port is taken, the disk is full, the data directory is in use.
+        StackFailed: a process did not become ready.
+    """
+    data = data.resolve()
+    ports = Ports(port_base)
+    with DataDirectory(data):
+        check_disk(data)
+        check_ports(ports)
+        secrets = load_or_create(data)
+        announced = False
+
+        def on_change() -> None:
+            if announced:
+                running.write()
+
+        supervisor = Supervisor(child_specs(data, ports, secrets), data / "logs", on_change)
+        stack = Stack(api=ports.gateway_url, issuer=ports.gateway_url, urls=urls_of(ports))
+        running = Running(stack, supervisor, data, secrets)
+        try:
+            await supervisor.start(READY_WITHIN_S, on_ready)
+            stack.clients, stack.users = await provision(stack.api, data, secrets)
+            running.write()
+            announced = True
+            yield running
+        finally:
+            announced = False
+            stack_file(data).unlink(missing_ok=True)
+            # A further Ctrl-C does not wait for anybody.
+            with on_signal(supervisor.kill):
+                await supervisor.stop()

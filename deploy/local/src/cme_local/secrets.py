@@ -1,0 +1,69 @@
+"""What a data directory's stack must know again at its next start; made once, readable by its owner only."""
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cme_local.processes import DEPLOYABLES
+
+BOOTSTRAP_CLIENT_ID = "bootstrap"
+NATS_TOOL_USER = "local"
+
+
+@dataclass(frozen=True)
+class StackSecrets:
+    """The generated secrets of one data directory."""
+
+    bootstrap_client_secret: str
+    client_secret_pepper: str
+    address_key: str
+    nats_passwords: dict[str, str]
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file of mode 0600 in one step, so that no reader sees a part or a wider mode."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def load_or_create(data: Path) -> StackSecrets:
+    """The directory's secrets, generated on first use."""
+    path = data / "secrets.json"
+    if path.exists():
+        return StackSecrets(**json.loads(path.read_text(encoding="utf-8")))
+    made = StackSecrets(
+        bootstrap_client_secret=secrets.token_urlsafe(32),
+        client_secret_pepper=secrets.token_urlsafe(32),
+        address_key=secrets.token_urlsafe(32),
+        nats_passwords={
+            user: secrets.token_urlsafe(24) for user in (*(d.name for d in DEPLOYABLES), NATS_TOOL_USER)
+        },
+    )
+    write_private(path, json.dumps(asdict(made), indent=1))
+    return made
+
+
+def credential_key_file(data: Path) -> Path:
+    """The Ed25519 key that signs credentials (PKCS #8 PEM)."""
+    path = data / "keys" / "credentials.pem"
+    if not path.exists():
+        from joserfc.jwk import OKPKey
+
+        write_private(path, OKPKey.generate_key("Ed25519").as_pem(private=True).decode())
+    return path
+
+
+def token_keys_dir(data: Path) -> Path:
+    """The folder where the gateway keeps the keys that sign access tokens."""
+    path = data / "keys" / "gateway"
+    path.mkdir(parents=True, exist_ok=True)
+    path.chmod(0o700)
+    return path
