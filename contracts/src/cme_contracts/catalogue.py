@@ -1,0 +1,5 @@
+"""All event modules, imported: after this every event is registered."""
+
+from cme_contracts import assessment, credentials, curriculum, enrolment, outreach
+
+__all__ = ["assessment", "credentials", "curriculum", "enrolment", "outreach"]

@@ -1,0 +1,174 @@
+"""Who is calling: access tokens of the gateway (RFC 9068), verified again in every service.
+
+Being behind the gateway is no credential. A handler's signature states its rule:
+`principal: Annotated[Principal, Requires("enrolment.calls:write")]`, or `_: Annotated[None, Public()]`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import structlog
+from fastapi import Depends, Request
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from cme_kit.problems import ServiceError, Unavailable
+
+ALGORITHMS = ["ES256"]
+TOKEN_TYPE = "at+jwt"
+LEEWAY_SECONDS = 5
+CACHED_TOKENS = 4096
+#: An unknown key id makes us read the keys again, but not more often than this.
+REFETCH_SECONDS = 5.0
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who calls: a person (`subject` is per_…) or a partner's system (`subject` is its client id)."""
+
+    subject: str
+    client_id: str
+    scopes: frozenset[str]
+    organisation_id: str | None = None
+
+    @property
+    def is_person(self) -> bool:
+        """Whether a person acts, not a system."""
+        return self.subject.startswith("per_")
+
+    def may(self, scope: str) -> bool:
+        """Whether the token was granted a scope."""
+        return scope in self.scopes
+
+
+class Unauthenticated(ServiceError):
+    """No token, or one that does not hold (RFC 6750 section 3)."""
+
+    code, status = "invalid_token", 401
+
+    def __init__(self, detail: str, *, presented: bool = True) -> None:
+        challenge = 'Bearer error="invalid_token"' if presented else "Bearer"
+        super().__init__(detail, headers={"WWW-Authenticate": challenge})
+
+
+class InsufficientScope(ServiceError):
+    """A valid token without the scope that the endpoint needs (RFC 6750 section 3.1)."""
+
+    code, status = "insufficient_scope", 403
+
+    def __init__(self, scope: str) -> None:
+        challenge = f'Bearer error="insufficient_scope", scope="{scope}"'
+        super().__init__(f"Ask for a token with the scope {scope}.", headers={"WWW-Authenticate": challenge})
+
+
+class TokenVerifier:
+    """Verifies access tokens against the gateway's keys; verified tokens are remembered until they expire."""
+
+    def __init__(self, issuer: str, jwks_url: str, client: httpx.AsyncClient) -> None:
+        self._issuer = issuer
+        self._jwks_url = jwks_url
+        self._client = client
+        self._keys: dict[str, Any] = {}
+        self._fetched_at = float("-inf")
+        self._fetching = asyncio.Lock()
+        self._verified: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
+
+    async def verify(self, token: str) -> Principal:
+        """The caller that a token names. Raises Unauthenticated, or Unavailable when no key could be read."""
+        digest = hashlib.sha256(token.encode()).digest()
+        now = time.time()
+        if (known := self._verified.get(digest)) is not None and known[0] > now:
+            return known[1]
+        claims = await self._decode(token)
+        if claims.get("iss") != self._issuer or claims.get("aud") not in (self._issuer, [self._issuer]):
+            raise Unauthenticated("This token was issued by or for somebody else.")
+        expires = claims.get("exp")
+        if not isinstance(expires, (int, float)) or expires + LEEWAY_SECONDS <= now:
+            raise Unauthenticated("This token has expired; ask for a new one.")
+        subject, client_id = claims.get("sub"), claims.get("client_id")
+        if not isinstance(subject, str) or not isinstance(client_id, str):
+            raise Unauthenticated("This is no access token.")
+        principal = Principal(subject, client_id, frozenset(str(claims.get("scope", "")).split()), claims.get("org"))
+        self._verified[digest] = (expires, principal)
+        if len(self._verified) > CACHED_TOKENS:
+            self._verified.popitem(last=False)
+        return principal
+
+    async def _decode(self, token: str) -> dict[str, Any]:
+        async def find_key(header: dict[str, Any]) -> Any:
+            key_id = header.get("kid")
+            if key_id not in self._keys:
+                await self._read_keys()
+            return self._keys.get(key_id)
+
+        try:
+            header = _unverified_header(token)
+            key = await find_key(header)
+            if header.get("typ") != TOKEN_TYPE or key is None:
+                raise Unauthenticated("This is no access token of this issuer.")
+            return dict(jwt.decode(token, key, algorithms=ALGORITHMS).claims)
+        except (JoseError, ValueError) as error:
+            raise Unauthenticated("This token is not valid.") from error
+
+    async def _read_keys(self) -> None:
+        async with self._fetching:
+            if time.monotonic() - self._fetched_at < REFETCH_SECONDS:
+                return
+            try:
+                response = await self._client.get(self._jwks_url)
+                response.raise_for_status()
+                keys = KeySet.import_key_set(response.json())
+            except (httpx.HTTPError, JoseError, ValueError) as error:
+                log.warning("keys not read", error=type(error).__name__)
+                if not self._keys:
+                    raise Unavailable("The authorization server's keys cannot be read right now.") from error
+                return
+            self._keys = {key.kid: key for key in keys.keys if key.kid}
+            self._fetched_at = time.monotonic()
+
+
+def _unverified_header(token: str) -> dict[str, Any]:
+    from joserfc.jws import extract_compact  # noqa: PLC0415
+
+    header = extract_compact(token.encode()).headers()
+    return dict(header)
+
+
+class Requirement:
+    """The rule of one endpoint: callable by FastAPI, readable by tests."""
+
+    def __init__(self, scope: str | None) -> None:
+        self.scope = scope
+
+    async def __call__(self, request: Request) -> Principal | None:
+        """The caller. Raises Unauthenticated or InsufficientScope."""
+        if self.scope is None:
+            return None
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated("Send an access token as `Authorization: Bearer …`.", presented=False)
+        verifier: TokenVerifier = request.app.state.verifier
+        principal = await verifier.verify(token.strip())
+        if not principal.may(self.scope):
+            raise InsufficientScope(self.scope)
+        request.state.principal = principal
+        return principal
+
+
+def Requires(scope: str) -> Any:  # noqa: N802  (reads as a type in signatures)
+    """Only callers whose token has `scope`."""
+    return Depends(Requirement(scope))
+
+
+def Public() -> Any:  # noqa: N802
+    """Everybody, without a token."""
+    return Depends(Requirement(None))

@@ -1,0 +1,169 @@
+"""What HTTP handlers share: idempotent creation, entity tags, cursor pages, provided services."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Header, Query, Request, Response
+from pydantic import BaseModel
+
+from cme_kit.clock import Clock
+from cme_kit.mongo import Database, Index
+from cme_kit.outbox import Outbox, Transaction
+from cme_kit.problems import ServiceError, Unprocessable
+from cme_kit.schemas import Page
+
+IDEMPOTENCY = "idempotency"
+INDEXES = (Index(IDEMPOTENCY, ("created",), expire_seconds=int(timedelta(days=2).total_seconds())),)
+KEY_PATTERN = re.compile(r"^[\x21-\x7e]{1,255}$")
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class BadIdempotencyKey(ServiceError):
+    """The key itself is wrong."""
+
+    code, status = "bad_idempotency_key", 400
+
+
+class KeyReused(Unprocessable):
+    """The key was used for another request before."""
+
+    code = "idempotency_key_reused"
+
+
+class PreconditionRequired(ServiceError):
+    """A change without saying which state it changes (RFC 6585 section 3)."""
+
+    code, status = "precondition_required", 428
+
+
+class PreconditionFailed(ServiceError):
+    """The resource changed since the caller read it (RFC 9110 section 13.1.1)."""
+
+    code, status = "precondition_failed", 412
+
+
+def Provided(kind: type) -> Any:  # noqa: N802  (reads as a type in signatures)
+    """The instance of `kind` that the composition root built."""
+
+    def provided(request: Request) -> Any:
+        return request.app.state.provided[kind]
+
+    return Depends(provided)
+
+
+class IdempotentCreation:
+    """Runs a creating transaction once per `Idempotency-Key` (Internet-Draft httpapi-idempotency-key-header-07).
+
+    The answer is stored in the same transaction as the effect, so a repeated request gets the first answer,
+    whatever was killed in between. Without a key the transaction simply runs.
+    """
+
+    def __init__(self, database: Database, outbox: Outbox, clock: Clock, request: Request) -> None:
+        self._answers = database.collection(IDEMPOTENCY)
+        self._outbox = outbox
+        self._clock = clock
+        self._request = request
+
+    async def __call__(self, answer: type[Model], work: Callable[[Transaction], Awaitable[Model]]) -> Model:
+        """The result of `work`, or the stored one. Raises BadIdempotencyKey or KeyReused."""
+        key = self._request.headers.get("idempotency-key")
+        if key is None:
+            return await self._outbox.transaction(work)
+        if not KEY_PATTERN.match(key):
+            raise BadIdempotencyKey("Send an Idempotency-Key of 1 to 255 visible ASCII characters.")
+        principal = getattr(self._request.state, "principal", None)
+        caller = f"{principal.client_id} {principal.subject}" if principal else "public"
+        place = f"{caller} {self._request.method} {self._request.url.path} {key}"
+        row_id = hashlib.sha256(place.encode()).hexdigest()
+        body_hash = hashlib.sha256(await self._request.body()).hexdigest()
+
+        async def once(tx: Transaction) -> Model:
+            # The row is read inside the transaction and inserted at its end: of two racing requests one conflicts,
+            # runs again and finds the other's answer.
+            if stored := await self._answers.find_one({"_id": row_id}, session=tx.session):
+                if stored["body_hash"] != body_hash:
+                    raise KeyReused("This Idempotency-Key was used with another body. Use a new key.")
+                return answer.model_validate_json(stored["answer"])
+            result = await work(tx)
+            row = {"_id": row_id, "body_hash": body_hash, "answer": result.model_dump_json(), "created": self._clock.now()}
+            await self._answers.insert(row, session=tx.session)
+            return result
+
+        return await self._outbox.transaction(once)
+
+
+def _creation(request: Request) -> IdempotentCreation:
+    platform = request.app.state.platform
+    return IdempotentCreation(platform.database, platform.outbox, platform.clock, request)
+
+
+#: In a handler: `once: Once`, then `return await once(ApplicationView, lambda tx: applications.submit(tx, …))`.
+Once = Annotated[IdempotentCreation, Depends(_creation)]
+
+
+def _if_match(if_match: Annotated[str | None, Header()] = None) -> int:
+    if if_match is None:
+        raise PreconditionRequired("Send If-Match with the ETag you last read.")
+    match = re.fullmatch(r'(?:W/)?"(\d+)"', if_match.strip())
+    if match is None:
+        raise PreconditionFailed("If-Match names no revision of this resource; read it again.")
+    return int(match[1])
+
+
+#: The revision that the caller saw, from `If-Match`; 428 without it.
+ExpectedRevision = Annotated[int, Depends(_if_match)]
+
+
+def set_etag(response: Response, revision: int) -> None:
+    """Name the revision of the returned resource."""
+    response.headers["ETag"] = f'"{revision}"'
+
+
+def stale() -> PreconditionFailed:
+    """What to raise when a conditional update found another revision."""
+    return PreconditionFailed("It was changed since you read it. Read it again and repeat your change; nothing was saved.")
+
+
+def content_etag(body: bytes) -> str:
+    """A strong entity tag of these bytes."""
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+
+
+def not_modified(request: Request, etag: str) -> bool:
+    """Whether the caller already has this representation (`If-None-Match`, RFC 9110 section 13.1.2)."""
+    offered = request.headers.get("if-none-match", "")
+    return offered.strip() == "*" or etag in [part.strip().removeprefix("W/") for part in offered.split(",")]
+
+
+class Paging(BaseModel):
+    """Which part of a list: records after a cursor, at most `limit`."""
+
+    after: str | None = None
+    limit: int = 50
+
+
+def _paging(
+    after: Annotated[str | None, Query(max_length=200, description="The `next` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=500, description="Most records to answer")] = 50,
+) -> Paging:
+    return Paging(after=after, limit=limit)
+
+
+#: In a handler: `paging: Paged`.
+Paged = Annotated[Paging, Depends(_paging)]
+
+
+def page_of(request: Request, response: Response, items: list[Model], paging: Paging, cursor: Callable[[Model], str]) -> Page[Model]:
+    """Make the page from up to `limit + 1` records read after the cursor, and set its Link header."""
+    more = len(items) > paging.limit
+    shown = items[: paging.limit]
+    following = cursor(shown[-1]) if more else None
+    if following:
+        url = request.url.include_query_params(after=following)
+        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+    return Page(items=shown, next=following)

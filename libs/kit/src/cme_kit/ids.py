@@ -1,0 +1,33 @@
+"""Identifiers: TypeIDs for records (`app_01j…`), UUIDv7 for events; both sort by the time they were made."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+from uuid import UUID
+
+import uuid_utils
+from pydantic import StringConstraints
+from typeid import TypeID
+
+_SUFFIX = r"[0-7][0-9a-hjkmnp-tv-z]{25}"
+
+
+def new_id(prefix: str) -> str:
+    """A new TypeID, such as `app_01jb6x…` (TypeID specification 0.3)."""
+    return str(TypeID(prefix=prefix))
+
+
+def new_event_id() -> UUID:
+    """A new UUIDv7 (RFC 9562 section 5.7), increasing within this process."""
+    return UUID(str(uuid_utils.uuid7()))
+
+
+def is_id(prefix: str, value: str) -> bool:
+    """Whether a text has the form of a TypeID with this prefix."""
+    return re.fullmatch(f"{prefix}_{_SUFFIX}", value) is not None
+
+
+def id_type(prefix: str) -> object:
+    """An annotated string type for request and response models: `ApplicationId = id_type("app")`."""
+    return Annotated[str, StringConstraints(pattern=f"^{prefix}_{_SUFFIX}$")]

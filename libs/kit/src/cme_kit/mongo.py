@@ -1,0 +1,209 @@
+"""MongoDB behind a thin façade that runs on Motor and on PyMongo's asynchronous client alike.
+
+Only repositories and this package use it. Every write is acknowledged by a majority and journalled; a write
+inside a transaction gets that guarantee from the transaction's own write concern.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import ASCENDING, AsyncMongoClient, IndexModel, ReturnDocument, WriteConcern
+from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.read_concern import ReadConcern
+
+Document = dict[str, Any]
+Filter = Mapping[str, Any]
+Sort = Sequence[tuple[str, int]]
+Session = Any
+Result = TypeVar("Result")
+DURABLE = WriteConcern(w="majority", j=True, wtimeout=10_000)
+#: Bounds each operation, so that no request hangs on a database that is away.
+TIMEOUT_MS = 8_000
+
+__all__ = ["Collection", "Database", "Document", "DuplicateKeyError", "Index", "PyMongoError", "Session"]
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index that a repository's queries rely on.
+
+    `keys` are field names, descending when they begin with `-`; `partial` is a filter (a partial index);
+    `expire_seconds` makes it a TTL index.
+    """
+
+    collection: str
+    keys: tuple[str, ...]
+    unique: bool = False
+    partial: Document | None = None
+    expire_seconds: int | None = None
+
+    def model(self) -> IndexModel:
+        """The driver's description of it."""
+        keys = [(key.removeprefix("-"), -1 if key.startswith("-") else ASCENDING) for key in self.keys]
+        options: Document = {"unique": self.unique}
+        if self.partial is not None:
+            options["partialFilterExpression"] = self.partial
+        if self.expire_seconds is not None:
+            options["expireAfterSeconds"] = self.expire_seconds
+        return IndexModel(keys, **options)
+
+
+class Collection:
+    """The few operations that repositories need. Filters and updates are MongoDB's own.
+
+    Pass `session` (a transaction's) to read and write inside that transaction.
+    """
+
+    def __init__(self, native: Any) -> None:
+        self._native = native
+
+    async def insert(self, document: Document, session: Session | None = None) -> None:
+        """Store a new document. Raises DuplicateKeyError."""
+        await self._native.insert_one(document, session=session)
+
+    async def insert_many(self, documents: Sequence[Document], session: Session | None = None) -> None:
+        """Store new documents, all in one round trip. Raises DuplicateKeyError or BulkWriteError."""
+        if documents:
+            await self._native.insert_many(list(documents), session=session)
+
+    async def find_one(self, filter_: Filter, session: Session | None = None, sort: Sort | None = None) -> Document | None:
+        """The first match, or None."""
+        found: Document | None = await self._native.find_one(filter_, session=session, sort=sort)
+        return found
+
+    async def find(
+        self,
+        filter_: Filter,
+        *,
+        sort: Sort | None = None,
+        limit: int = 0,
+        fields: Sequence[str] | None = None,
+        session: Session | None = None,
+    ) -> list[Document]:
+        """All matches in order, at most `limit` (0 = all), with only `fields` when given."""
+        projection = list(fields) if fields else None
+        cursor = self._native.find(filter_, projection, sort=sort, limit=limit, session=session)
+        documents: list[Document] = await cursor.to_list(None)
+        return documents
+
+    async def stream(self, filter_: Filter, *, sort: Sort | None = None) -> AsyncIterator[Document]:
+        """All matches one by one, for reading a whole collection."""
+        async for document in self._native.find(filter_, sort=sort):
+            yield document
+
+    async def update(self, filter_: Filter, update: Any, *, upsert: bool = False, session: Session | None = None) -> int:
+        """Change the first match; the number of documents matched or inserted (0 or 1)."""
+        result = await self._native.update_one(filter_, update, upsert=upsert, session=session)
+        return int(result.matched_count or result.upserted_id is not None)
+
+    async def update_many(self, filter_: Filter, update: Any, session: Session | None = None) -> int:
+        """Change all matches; how many there were."""
+        result = await self._native.update_many(filter_, update, session=session)
+        return int(result.matched_count)
+
+    async def change(
+        self,
+        filter_: Filter,
+        update: Any,
+        *,
+        upsert: bool = False,
+        sort: Sort | None = None,
+        session: Session | None = None,
+    ) -> Document | None:
+        """Change the first match in one step and return it as it is afterwards, or None."""
+        found: Document | None = await self._native.find_one_and_update(
+            filter_, update, upsert=upsert, sort=sort, return_document=ReturnDocument.AFTER, session=session
+        )
+        return found
+
+    async def replace(
+        self, filter_: Filter, document: Document, *, upsert: bool = False, session: Session | None = None
+    ) -> int:
+        """Replace the first match; the number of documents matched or inserted (0 or 1)."""
+        result = await self._native.replace_one(filter_, document, upsert=upsert, session=session)
+        return int(result.matched_count or result.upserted_id is not None)
+
+    async def delete(self, filter_: Filter, session: Session | None = None) -> int:
+        """Delete all matches; how many there were."""
+        result = await self._native.delete_many(filter_, session=session)
+        return int(result.deleted_count)
+
+    async def count(self, filter_: Filter, session: Session | None = None) -> int:
+        """How many match."""
+        return int(await self._native.count_documents(filter_, session=session))
+
+    async def aggregate(self, pipeline: Sequence[Document], session: Session | None = None) -> list[Document]:
+        """The results of an aggregation pipeline."""
+        cursor = self._native.aggregate(list(pipeline), session=session)
+        if inspect.isawaitable(cursor):  # PyMongo's asynchronous client awaits the cursor, Motor does not
+            cursor = await cursor
+        documents: list[Document] = await cursor.to_list(None)
+        return documents
+
+
+class Database:
+    """One service's database."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self._client = client
+        self._native = client.get_database(name, write_concern=DURABLE)
+        self.name = name
+
+    @classmethod
+    def connect(cls, url: str, name: str, driver: Literal["motor", "pymongo"] = "motor") -> Database:
+        """A client for `url`; it connects on first use. Call it where the event loop runs."""
+        make: Any = AsyncIOMotorClient if driver == "motor" else AsyncMongoClient
+        client = make(
+            url,
+            tz_aware=True,
+            timeoutMS=TIMEOUT_MS,
+            serverSelectionTimeoutMS=5_000,
+            connectTimeoutMS=3_000,
+            retryWrites=True,
+            heartbeatFrequencyMS=10_000,
+            maxPoolSize=40,
+            appname=name,
+        )
+        return cls(client, name)
+
+    def collection(self, name: str) -> Collection:
+        """A collection of this database."""
+        return Collection(self._native[name])
+
+    async def ensure_indexes(self, indexes: Sequence[Index]) -> None:
+        """Create the indexes that are missing, one command per collection."""
+        by_collection: dict[str, list[IndexModel]] = {}
+        for index in indexes:
+            by_collection.setdefault(index.collection, []).append(index.model())
+        for name, models in by_collection.items():
+            await self._native[name].create_indexes(models)
+
+    async def in_transaction(self, work: Callable[[Session], Awaitable[Result]]) -> Result:
+        """Run `work` in one transaction and commit it; run it again when it lost against another writer.
+
+        `work` may run more than once: it changes nothing outside the database.
+        """
+        opened = self._client.start_session()
+        session = await opened if inspect.isawaitable(opened) else opened
+        async with session:
+            result: Result = await session.with_transaction(
+                work, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern(w="majority", j=True)
+            )
+        return result
+
+    async def probe(self) -> None:
+        """Write and read one document: what readiness means. Raises PyMongoError."""
+        probes = self.collection("probes")
+        await probes.update({"_id": "ready"}, {"$inc": {"n": 1}}, upsert=True)
+        await probes.find_one({"_id": "ready"})
+
+    async def close(self) -> None:
+        """Close all connections."""
+        closing = self._client.close()
+        if inspect.isawaitable(closing):
+            await closing

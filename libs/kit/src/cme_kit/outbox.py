@@ -1,0 +1,189 @@
+"""The outbox: a service's state and its events are written in one transaction, then a relay publishes them.
+
+Nothing else publishes. Rows stay after publishing, so that a lost stream can be rebuilt from them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+from uuid import uuid4
+
+import structlog
+from cme_contracts import CloudEvent, Event, event_type_of
+from cme_contracts.envelope import CONTENT_TYPE, SCHEMA_BASE
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from opentelemetry.trace import SpanKind
+
+from cme_kit.clock import Clock
+from cme_kit.ids import new_event_id
+from cme_kit.mongo import Database, Document, DuplicateKeyError, Index, PyMongoError, Session
+from cme_kit.telemetry import current_traceparent, span
+
+OUTBOX = "outbox"
+SEQUENCES = "outbox_sequences"
+LEASES = "leases"
+INDEXES = (
+    Index(OUTBOX, ("created",), partial={"published": False}),
+    Index(OUTBOX, ("aggregate", "sequence"), unique=True),
+)
+BATCH = 200
+POLL_SECONDS = 1.0
+LEASE = timedelta(seconds=4)
+Result = TypeVar("Result")
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """One unit of work: what is written with `session` and what is emitted become true together."""
+
+    session: Session
+    outbox: Outbox
+
+    async def emit(self, aggregate_id: str, event: Event) -> None:
+        """State a fact about an aggregate, to be published after the commit."""
+        await self.outbox.add(aggregate_id, event, self.session)
+
+
+class Outbox:
+    """Writes events of one service and runs its transactions."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._service = database.name
+        self._clock = clock
+        self._rows = database.collection(OUTBOX)
+        self._sequences = database.collection(SEQUENCES)
+        self.woken = asyncio.Event()
+
+    async def transaction(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
+        """Run `work` in one transaction (again, when it lost against another writer), then wake the relay."""
+        result = await self._database.in_transaction(lambda session: work(Transaction(session, self)))
+        self.woken.set()
+        return result
+
+    async def add(self, aggregate_id: str, event: Event, session: Session) -> None:
+        """Append an event to its aggregate. Raises ValueError for an event that another service owns."""
+        declared = event_type_of(type(event))
+        if declared.service != self._service:
+            raise ValueError(f"{declared.type} belongs to {declared.service}")
+        # Two writers of one aggregate both touch this document: one of them runs again, so numbers have no gap.
+        counted = await self._sequences.change({"_id": aggregate_id}, {"$inc": {"n": 1}}, upsert=True, session=session)
+        assert counted is not None  # an upsert always returns a document
+        now = self._clock.now()
+        envelope = CloudEvent(
+            id=new_event_id(),
+            source=f"/{self._service}",
+            type=declared.type,
+            subject=aggregate_id,
+            time=now,
+            dataschema=SCHEMA_BASE + declared.schema_file,
+            sequence=counted["n"],
+            traceparent=current_traceparent(),
+            data=event.model_dump(mode="json"),
+        )
+        row = {
+            "_id": str(envelope.id),
+            "aggregate": aggregate_id,
+            "sequence": envelope.sequence,
+            "type": declared.type,
+            "nats_subject": declared.subject,
+            "body": envelope.model_dump_json(exclude_none=True),
+            "traceparent": envelope.traceparent,
+            "created": now,
+            "published": False,
+        }
+        await self._rows.insert(row, session=session)
+
+
+class Relay:
+    """Publishes the rows of one outbox in the order of each aggregate; one replica at a time holds the lease."""
+
+    def __init__(self, database: Database, outbox: Outbox, jetstream: JetStreamContext, clock: Clock) -> None:
+        self._outbox = outbox
+        self._jetstream = jetstream
+        self._clock = clock
+        self._rows = database.collection(OUTBOX)
+        self._leases = database.collection(LEASES)
+        self._owner = uuid4().hex
+        self._leading_until = clock.now()
+
+    async def run(self) -> None:
+        """Publish until cancelled: at once after a commit, every second as the safety net."""
+        while True:
+            try:
+                more = await self._leads() and await self.publish_batch() == BATCH
+            except (PyMongoError, NatsError, OSError, TimeoutError) as error:
+                log.warning("relay waits", error=type(error).__name__, detail=str(error)[:200])
+                more = False
+                await asyncio.sleep(0.5)
+            if not more:
+                with suppress(TimeoutError):  # the safety net: look again although nobody called
+                    async with asyncio.timeout(POLL_SECONDS):
+                        await self._outbox.woken.wait()
+                self._outbox.woken.clear()
+
+    async def _leads(self) -> bool:
+        now = self._clock.now()
+        if self._leading_until - now > LEASE / 2:
+            return True
+        until = now + LEASE
+        free = {"_id": "relay", "$or": [{"owner": self._owner}, {"until": {"$lt": now}}]}
+        try:
+            await self._leases.update(free, {"$set": {"owner": self._owner, "until": until}}, upsert=True)
+        except DuplicateKeyError:  # somebody else holds it, so the upsert found no match and could not insert
+            return False
+        self._leading_until = until
+        return True
+
+    async def publish_batch(self) -> int:
+        """Publish the oldest unpublished rows; how many got through.
+
+        A row is marked after the server's acknowledgement; a crash in between publishes it again under the same
+        id, which the stream's deduplication and every inbox absorb.
+        """
+        rows = await self._rows.find({"published": False}, sort=[("created", 1)], limit=BATCH)
+        lanes: dict[str, list[Document]] = {}
+        for row in rows:
+            lanes.setdefault(row["aggregate"], []).append(row)
+        outcomes = await asyncio.gather(*(self._publish_lane(lane) for lane in lanes.values()), return_exceptions=True)
+        published = [row_id for outcome in outcomes if isinstance(outcome, list) for row_id in outcome]
+        if published:
+            mark = {"$set": {"published": True, "published_at": self._clock.now()}}
+            await self._rows.update_many({"_id": {"$in": published}}, mark)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return len(published)
+
+    async def _publish_lane(self, lane: list[Document]) -> list[str]:
+        published = []
+        for row in sorted(lane, key=lambda row: int(row["sequence"])):
+            try:
+                await self._publish(row)
+            except (NatsError, OSError, TimeoutError) as error:
+                log.warning("publish failed, will try again", event_id=row["_id"], error=type(error).__name__)
+                break  # later rows of this aggregate wait for this one
+            published.append(str(row["_id"]))
+        return published
+
+    async def _publish(self, row: Document) -> None:
+        headers = {"Nats-Msg-Id": row["_id"], "content-type": CONTENT_TYPE}
+        with span(
+            f"publish {row['nats_subject']}",
+            SpanKind.PRODUCER,
+            traceparent=row["traceparent"],
+            messaging__system="nats",
+            messaging__destination__name=row["nats_subject"],
+            messaging__message__id=row["_id"],
+            cme__aggregate=row["aggregate"],
+        ):
+            if traceparent := current_traceparent():
+                headers["traceparent"] = traceparent
+            await self._jetstream.publish(row["nats_subject"], row["body"].encode(), timeout=5, headers=headers)

@@ -1,0 +1,55 @@
+"""Settings of a deployable: read from the environment once, refused at start when unknown or wrong."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "CME_"
+
+
+class SettingsError(ValueError):
+    """A setting that is missing, unknown or wrong; the message names it."""
+
+
+class ServiceSettings(BaseSettings):
+    """What every deployable needs. A service extends this with its own fields."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    #: Address to listen on; only a container listens on all of them.
+    host: str = "127.0.0.1"
+    #: TCP port to listen on.
+    port: int = Field(default=8080, ge=1, le=65535)
+    #: The gateway's public base URL, without a slash at the end: issuer and audience of every token.
+    public_url: str
+    #: Where the gateway's public keys are read.
+    jwks_url: str
+    #: Connection string of MongoDB; transactions need a replica set.
+    mongo_url: SecretStr
+    #: `motor`, or `pymongo` for PyMongo's own asynchronous client.
+    mongo_driver: Literal["motor", "pymongo"] = "motor"
+    #: NATS server(s), comma separated.
+    nats_url: str
+    #: NATS account of this service: it may publish only its own subjects.
+    nats_user: str
+    nats_password: SecretStr
+    #: Log lines as JSON, or coloured for a person.
+    log_format: Literal["json", "console"] = "json"
+    #: Base URL of an OTLP/HTTP receiver; no telemetry leaves the process without it.
+    otlp_endpoint: str | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment. Raises SettingsError for unknown `CME_*` keys and for wrong values."""
+        known = {PREFIX + name.upper() for name in cls.model_fields}
+        unknown = sorted(key for key in os.environ if key.startswith(PREFIX) and key not in known)
+        if unknown:
+            raise SettingsError(f"unknown settings: {', '.join(unknown)}")
+        try:
+            return cls()
+        except ValueError as error:
+            raise SettingsError(str(error)) from error

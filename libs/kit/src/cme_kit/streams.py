@@ -1,0 +1,146 @@
+"""Streams and consumers on JetStream: what must exist, made at start, refused when it differs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+import nats
+import structlog
+from cme_contracts import EventType
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DeliverPolicy,
+    DiscardPolicy,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
+from nats.js.errors import NotFoundError
+
+from cme_kit.settings import ServiceSettings
+
+DAY = 24 * 3600
+GIB = 1024**3
+#: Redelivery keeps a consumer's message open this long without a sign of life, seconds.
+ACK_WAIT = 30
+MAX_ACK_PENDING = 256
+#: Attempts are counted by the worker; this bound of the server is far above its schedule.
+MAX_DELIVER = 50
+DEAD_LETTERS = "CME_DEAD_LETTERS"
+log = structlog.get_logger(__name__)
+
+
+class ProvisioningError(RuntimeError):
+    """A stream or consumer exists with another configuration than this release expects."""
+
+
+def stream_name(service: str, *, personal: bool = False) -> str:
+    """The stream that holds a service's events."""
+    return f"CME_{service.upper()}{'_PERSONAL' if personal else ''}"
+
+
+def stream_of(event_type: EventType) -> str:
+    """The stream that an event travels on."""
+    return stream_name(event_type.service, personal=event_type.personal_data)
+
+
+def _stream(name: str, subject: str, max_age_days: int) -> StreamConfig:
+    return StreamConfig(
+        name=name,
+        subjects=[subject],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,
+        max_bytes=GIB,
+        max_age=max_age_days * DAY,
+        duplicate_window=600,
+        num_replicas=1,
+    )
+
+
+def owned_streams(service: str) -> list[StreamConfig]:
+    """The streams that a service provisions: its events, its events with personal data, the dead letters of all."""
+    return [
+        _stream(stream_name(service), f"cme.{service}.>", 400),
+        _stream(stream_name(service, personal=True), f"cme.personal.{service}.>", 30),
+        _stream(DEAD_LETTERS, "cme.dlq.>", 90),
+    ]
+
+
+async def connect(service: str, settings: ServiceSettings) -> Client:
+    """A connection that never gives up reconnecting and notices a dead peer within 10 s."""
+
+    async def on_error(error: Exception) -> None:
+        log.warning("nats", error=type(error).__name__, detail=str(error)[:200])
+
+    while True:
+        try:
+            return await nats.connect(
+                settings.nats_url.split(","),
+                name=service,
+                user=settings.nats_user,
+                password=settings.nats_password.get_secret_value(),
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=1,
+                connect_timeout=2,
+                ping_interval=5,
+                max_outstanding_pings=2,
+                error_cb=on_error,
+            )
+        except (OSError, nats.errors.Error) as error:
+            log.warning("nats is not there yet", error=type(error).__name__)
+            await asyncio.sleep(0.3)
+
+
+async def provision_streams(jetstream: JetStreamContext, streams: Sequence[StreamConfig]) -> None:
+    """Create missing streams. Raises ProvisioningError when one exists with other subjects or limits."""
+    for wanted in streams:
+        assert wanted.name is not None
+        try:
+            found = (await jetstream.stream_info(wanted.name)).config
+        except NotFoundError:
+            await jetstream.add_stream(wanted)
+            continue
+        for field in ("subjects", "retention", "storage", "discard", "max_bytes", "max_age"):
+            if getattr(found, field) != getattr(wanted, field):
+                raise ProvisioningError(
+                    f"stream {wanted.name}: {field} is {getattr(found, field)!r}, expected {getattr(wanted, field)!r}"
+                )
+
+
+async def provision_consumer(
+    jetstream: JetStreamContext, stream: str, durable: str, subjects: Sequence[str]
+) -> JetStreamContext.PullSubscription:
+    """Bind a durable pull consumer, creating it or adding newly subscribed subjects.
+
+    Raises ProvisioningError when its policies differ, NotFoundError while the stream does not exist.
+    """
+    wanted = ConsumerConfig(
+        durable_name=durable,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=ACK_WAIT,
+        max_deliver=MAX_DELIVER,
+        max_ack_pending=MAX_ACK_PENDING,
+        deliver_policy=DeliverPolicy.ALL,
+        filter_subjects=sorted(subjects),
+    )
+    try:
+        found = (await jetstream.consumer_info(stream, durable)).config
+    except NotFoundError:
+        await jetstream.stream_info(stream)  # says NotFound for the stream itself, which the caller waits for
+        await jetstream.add_consumer(stream, wanted)
+    else:
+        for field in ("ack_policy", "ack_wait", "max_deliver", "max_ack_pending", "deliver_policy"):
+            if getattr(found, field) != getattr(wanted, field):
+                raise ProvisioningError(
+                    f"consumer {stream}/{durable}: {field} is {getattr(found, field)!r}, "
+                    f"expected {getattr(wanted, field)!r}"
+                )
+        if sorted(found.filter_subjects or [found.filter_subject]) != wanted.filter_subjects:
+            await jetstream.add_consumer(stream, replace(found, filter_subject=None, filter_subjects=wanted.filter_subjects))
+    return await jetstream.pull_subscribe_bind(durable, stream)

@@ -1,0 +1,93 @@
+"""OpenTelemetry and structured logs, set up once per process; the W3C trace context on the bus."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from opentelemetry import propagate, trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from opentelemetry.instrumentation.pymongo import PymongoInstrumentor
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+
+from cme_kit.settings import ServiceSettings
+
+tracer = trace.get_tracer("cme_kit")
+#: Paths that would fill a trace store with nothing to learn from.
+UNTRACED = "health/live,health/ready"
+
+
+def _add_trace_id(_logger: Any, _name: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        entry["trace_id"] = f"{context.trace_id:032x}"
+    return entry
+
+
+def configure_logging(service: str, log_format: str) -> None:
+    """Structured lines on standard output with service, level, time and trace id."""
+    renderer: Any = structlog.processors.JSONRenderer() if log_format == "json" else structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _add_trace_id,
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+
+
+def start_tracing(service: str, settings: ServiceSettings) -> TracerProvider | None:
+    """Export spans to the configured receiver, or None when there is none."""
+    if settings.otlp_endpoint is None:
+        return None
+    provider = TracerProvider(resource=Resource.create({"service.name": service, "service.namespace": "cme"}))
+    exporter = OTLPSpanExporter(endpoint=settings.otlp_endpoint.rstrip("/") + "/v1/traces", timeout=5)
+    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=1_000))
+    trace.set_tracer_provider(provider)
+    instrumentor = PymongoInstrumentor()
+    if not instrumentor.is_instrumented_by_opentelemetry:
+        instrumentor.instrument(tracer_provider=provider)
+    return provider
+
+
+def trace_requests(app: FastAPI) -> None:
+    """A server span per request, named by its route."""
+    FastAPIInstrumentor.instrument_app(app, excluded_urls=UNTRACED, exclude_spans=["receive", "send"])
+
+
+def current_traceparent() -> str | None:
+    """The W3C `traceparent` of the running span, or None outside a trace."""
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier)
+    return carrier.get("traceparent")
+
+
+@contextmanager
+def span(
+    name: str, kind: SpanKind = SpanKind.INTERNAL, *, traceparent: str | None = None, **attributes: str | int
+) -> Iterator[Span]:
+    """A span that is a child of `traceparent` when given, else of the running span; exceptions mark it failed."""
+    context = propagate.extract({"traceparent": traceparent}) if traceparent else None
+    named = {key.replace("__", "."): value for key, value in attributes.items()}
+    with tracer.start_as_current_span(name, context, kind, named) as started:
+        yield started
+
+
+def mark_failed(failed: Span, reason: str) -> None:
+    """Set a span's status to error without raising."""
+    failed.set_status(Status(StatusCode.ERROR, reason))
