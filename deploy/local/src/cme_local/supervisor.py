@@ -9,7 +9,7 @@ from cme_local.child import Child, ChildSpec, tail
 from cme_local.errors import StackFailed
 from cme_local.processes import Group
 
-GRACE_S = {Group.SERVICE: 8.0, Group.GATEWAY: 5.0, Group.OPERATIONS: 3.0, Group.ENGINE: 10.0}
+GRACE_S = {Group.SERVICE: 12.0, Group.GATEWAY: 5.0, Group.OPERATIONS: 3.0, Group.ENGINE: 10.0}
 
 
 class Supervisor:

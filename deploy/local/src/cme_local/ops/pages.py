@@ -1,10 +1,13 @@
-"""What the pages share: templates, the design system's files, and their security headers."""
+"""What the pages share: templates, the design system's files, their headers, and problem documents for tools."""
 
+from http import HTTPStatus
+from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
@@ -23,6 +26,18 @@ def page(template: str, status: int = 200, **context: Any) -> Response:
     return HTMLResponse(_TEMPLATES.get_template(template).render(**context), status, HEADERS)
 
 
+def problem(status: int, code: str, detail: str) -> Response:
+    """A problem document (RFC 9457)."""
+    document = {
+        "type": f"urn:cme:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    return JSONResponse(document, status, media_type="application/problem+json")
+
+
 def asset_routes() -> list[BaseRoute]:
-    """The stylesheet and script of the design system."""
-    return []
+    """The stylesheet and script of the design system, as the kit ships them."""
+    return [Mount("/assets", StaticFiles(directory=str(files("cme_kit") / "assets"), check_dir=False))]

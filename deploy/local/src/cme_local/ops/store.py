@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status, TracesData
 
+# What the consumers of the stack set on a process span; the first delivery is 1.
+DELIVERY_ATTEMPT = "messaging.delivery_attempt"
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -165,7 +168,7 @@ def _summarise(trace: Trace, span: Span, service: str) -> None:
     trace.services.add(service)
     trace.errors += span.status.code == Status.STATUS_CODE_ERROR
     trace.redeliveries += any(
-        a.key == "messaging.nats.delivery_count" and a.value.int_value > 1 for a in span.attributes
+        a.key == DELIVERY_ATTEMPT and a.value.int_value > 1 for a in span.attributes
     )
 
 
