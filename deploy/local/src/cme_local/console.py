@@ -1,9 +1,15 @@
-"""What `up` and `demo` print once the stack is ready."""
+"""What `up` and `demo` print."""
 
 import sys
 import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol
 
 from cme_local.stack import SandboxClient, Stack
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
 
 PAGES = (
     ("API and portal", "gateway", ""),
@@ -67,3 +73,64 @@ class Progress:
         else:
             sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
+
+
+class StageProgress(Protocol):
+    """How the player says how far it is."""
+
+    def stage(self, name: str, total: int) -> None:
+        """A stage of the pilot year begins, of so many steps."""
+
+    def step(self, count: int = 1) -> None:
+        """So many steps of the current stage are done."""
+
+
+class Stages:
+    """Bars on a terminal, one plain line per finished stage elsewhere."""
+
+    def __init__(self) -> None:
+        self._bars: RichProgress | None = None
+        self._task: TaskID | None = None
+        self._name = ""
+        self._total = 0
+        self._done = 0
+        self._began = time.monotonic()
+
+    def __enter__(self) -> "Stages":
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+            columns = (TextColumn("{task.description:<44}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            self._bars = Progress(*columns, console=Console(stderr=True))
+            self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        if kind is None:
+            self._close_stage()
+        if self._bars is not None:
+            self._bars.stop()
+
+    def stage(self, name: str, total: int) -> None:
+        """Begin a stage; the one before is over."""
+        self._close_stage()
+        self._name, self._total, self._done, self._began = name, total, 0, time.monotonic()
+        if self._bars is not None:
+            self._task = self._bars.add_task(name, total=total)
+
+    def step(self, count: int = 1) -> None:
+        """Advance the current stage."""
+        self._done += count
+        if self._bars is not None and self._task is not None:
+            self._bars.advance(self._task, count)
+
+    def _close_stage(self) -> None:
+        if not self._name:
+            return
+        if self._bars is not None and self._task is not None:
+            self._bars.stop_task(self._task)
+        else:
+            took = time.monotonic() - self._began
+            print(f"{self._name}: {self._done}/{self._total} in {took:.1f} s", file=sys.stderr, flush=True)
+        self._name = ""

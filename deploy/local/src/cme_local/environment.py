@@ -28,7 +28,7 @@ def for_deployable(deployable: Deployable, data: Path, ports: Ports, secrets: St
         "CME_NATS_USER": name,
         "CME_NATS_PASSWORD": secrets.nats_passwords[name],
         "CME_PUBLIC_URL": ports.gateway_url,
-        "CME_JWKS_URL": f"{ports.gateway_url}/.well-known/jwks.json",
+        "CME_JWKS_URL": f"{ports.gateway_url}/oauth/jwks",
         "OTEL_EXPORTER_OTLP_ENDPOINT": ports.url(ports.traces),
     }
     return inherited() | settings | _own_settings(name, data, ports, secrets)

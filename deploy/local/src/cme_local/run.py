@@ -15,7 +15,7 @@ from cme_local.preflight import DataDirectory, check_disk, check_ports
 from cme_local.processes import DEPLOYABLES, OPERATIONS_MODULE, Group, Ports
 from cme_local.sandbox import provision
 from cme_local.secrets import StackSecrets, load_or_create, write_private
-from cme_local.stack import Stack, StackProcess, stack_file
+from cme_local.stack import Stack, StackProcess, bootstrap_of, stack_file
 from cme_local.supervisor import Supervisor
 
 READY_WITHIN_S = 60.0
@@ -82,7 +82,6 @@ class Running:
     stack: Stack
     supervisor: Supervisor
     data: Path
-    secrets: StackSecrets
 
     def write(self) -> None:
         """(Re)write the stack file with the processes as they are now."""
@@ -114,11 +113,11 @@ async def running_stack(
                 running.write()
 
         supervisor = Supervisor(child_specs(data, ports, secrets), data / "logs", on_change)
-        stack = Stack(api=ports.gateway_url, issuer=ports.gateway_url, urls=urls_of(ports))
-        running = Running(stack, supervisor, data, secrets)
+        stack = Stack(ports.gateway_url, ports.gateway_url, urls_of(ports), data, bootstrap_of(secrets))
+        running = Running(stack, supervisor, data)
         try:
             await supervisor.start(READY_WITHIN_S, on_ready)
-            stack.clients, stack.users = await provision(stack.api, data, secrets)
+            stack.clients, stack.users = await provision(stack.api, data, stack.bootstrap)
             running.write()
             announced = True
             yield running

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cme_local.errors import StackFailed
-from cme_local.secrets import BOOTSTRAP_CLIENT_ID, StackSecrets, write_private
-from cme_local.stack import DemoUser, SandboxClient
+from cme_local.secrets import write_private
+from cme_local.stack import Bootstrap, DemoUser, SandboxClient
 
 PEOPLE_SCOPES = [
     *("enrolment.organisations:write", "enrolment.calls:write", "enrolment.applications:read"),
@@ -45,7 +45,7 @@ PEOPLE = {
 }
 
 
-async def provision(api: str, data: Path, stack_secrets: StackSecrets) -> tuple[list[SandboxClient], list[DemoUser]]:
+async def provision(api: str, data: Path, bootstrap: Bootstrap) -> tuple[list[SandboxClient], list[DemoUser]]:
     """The stack's clients and users; those that this data directory does not have yet are created.
 
     What will be asked for is written before it is asked, with its idempotency key: after a crash in
@@ -55,7 +55,7 @@ async def provision(api: str, data: Path, stack_secrets: StackSecrets) -> tuple[
     plan = _planned(json.loads(path.read_text(encoding="utf-8")) if path.exists() else {})
     if any("answer" not in entry for entry in plan.values()):
         write_private(path, json.dumps(plan, indent=1))
-        await _create_missing(api, stack_secrets, plan)
+        await _create_missing(api, bootstrap, plan)
         write_private(path, json.dumps(plan, indent=1))
     clients = [_client(e) for e in plan.values() if e["path"].endswith("/clients")]
     users = [_user(e) for e in plan.values() if e["path"].endswith("/accounts")]
@@ -120,14 +120,14 @@ def _key_pair(client_id: str) -> tuple[dict[str, str], dict[str, str]]:
     return dict(key.as_dict(private=False)), dict(key.as_dict(private=True))  # type: ignore[arg-type]
 
 
-async def _create_missing(api: str, stack_secrets: StackSecrets, plan: dict[str, dict[str, Any]]) -> None:
+async def _create_missing(api: str, bootstrap: Bootstrap, plan: dict[str, dict[str, Any]]) -> None:
     import httpx
 
     async with httpx.AsyncClient(base_url=api, timeout=15, trust_env=False) as http:
         token = await http.post(
             "/oauth/token",
             data={"grant_type": "client_credentials", "scope": "gateway.clients:write gateway.accounts:write"},
-            auth=(BOOTSTRAP_CLIENT_ID, stack_secrets.bootstrap_client_secret),
+            auth=(bootstrap.client_id, bootstrap.client_secret),
         )
         if token.status_code != 200:
             raise StackFailed(f"The gateway refused the bootstrap client ({token.status_code}): {token.text}")

@@ -5,7 +5,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from cme_local.errors import UserError
 from cme_local.processes import project_root
+from cme_local.secrets import BOOTSTRAP_CLIENT_ID, StackSecrets, load_or_create
 
 AuthMethod = Literal["client_secret_basic", "private_key_jwt", "none"]
 
@@ -43,13 +45,23 @@ class StackProcess:
     url: str
 
 
+@dataclass(frozen=True)
+class Bootstrap:
+    """The client that makes clients and accounts; it stays out of the stack file."""
+
+    client_id: str
+    client_secret: str
+
+
 @dataclass
 class Stack:
-    """What `stack.json` says."""
+    """What `stack.json` says, and where its data is."""
 
     api: str
     issuer: str
     urls: dict[str, str]
+    data: Path
+    bootstrap: Bootstrap
     clients: list[SandboxClient] = field(default_factory=list)
     users: list[DemoUser] = field(default_factory=list)
     processes: list[StackProcess] = field(default_factory=list)
@@ -69,8 +81,32 @@ class Stack:
     def to_json(self) -> str:
         """The document that tools read; credentials a client does not have are left out."""
         document = asdict(self)
+        del document["data"], document["bootstrap"]
         document["clients"] = [_without_none(client) for client in document["clients"]]
         return json.dumps(document, indent=1)
+
+    @classmethod
+    def of_running(cls, data: Path) -> "Stack":
+        """The stack that runs on this data directory now. Raises UserError when none does."""
+        try:
+            document = json.loads(stack_file(data).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UserError(f"No stack runs on {data}. Start one by ./cme up") from None
+        return cls(
+            api=document["api"],
+            issuer=document["issuer"],
+            urls=document["urls"],
+            data=data,
+            bootstrap=bootstrap_of(load_or_create(data)),
+            clients=[SandboxClient(**client) for client in document["clients"]],
+            users=[DemoUser(**user) for user in document["users"]],
+            processes=[StackProcess(**process) for process in document["processes"]],
+        )
+
+
+def bootstrap_of(secrets: StackSecrets) -> Bootstrap:
+    """The bootstrap client of a data directory."""
+    return Bootstrap(BOOTSTRAP_CLIENT_ID, secrets.bootstrap_client_secret)
 
 
 def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
