@@ -7,10 +7,11 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cme_local.errors import StackFailed
+from cme_local.errors import StackError
 from cme_local.processes import Group
 
 _PR_SET_PDEATHSIG = 1
@@ -62,7 +63,7 @@ class Child:
         return self._process.pid if self._process is not None and alive else None
 
     async def run(self) -> None:
-        """Keep the process running; return after `stop`, raise StackFailed when it keeps dying."""
+        """Keep the process running; return after `stop`, raise StackError when it keeps dying."""
         quick_deaths = 0
         while not self._stopping:
             started = time.monotonic()
@@ -77,7 +78,7 @@ class Child:
             if lived < QUICK_DEATH_S or not was_ready:
                 quick_deaths += 1
             if quick_deaths >= MAX_QUICK_DEATHS:
-                raise StackFailed(
+                raise StackError(
                     f"{self.spec.name} died {quick_deaths} times in a row ({_cause(code)}). Its log: {self.log}",
                     tail(self.log),
                 )
@@ -110,7 +111,7 @@ class Child:
             _signal_group(self._process.pid, signal.SIGKILL)
 
     async def _watch_until_ready(self) -> None:
-        while not await self.spec.is_ready():
+        while not await self.spec.is_ready():  # noqa: ASYNC110 -- another process cannot set an Event
             await asyncio.sleep(0.1)
         self.ready.set()
 
@@ -139,10 +140,9 @@ def _cause(code: int) -> str:
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
-    try:
+    # An empty group is what was wanted.
+    with suppress(ProcessLookupError):
         os.killpg(pid, number)
-    except ProcessLookupError:
-        pass  # The group is already empty, which is what was wanted.
 
 
 def _die_with(parent: int) -> Callable[[], None] | None:

@@ -4,6 +4,8 @@ argparse, and imports inside the commands: importing typer and what it validates
 15 MB, which every start would wait for and the supervisor would keep.
 """
 
+# ruff: noqa: PLC0415 -- a command imports what it needs when it runs
+
 import argparse
 import errno
 import sys
@@ -11,20 +13,24 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NoReturn
 
-from cme_local.errors import StackFailed, UserError
+from cme_local.errors import StackError, UserError
 
 DEFAULT_PORT_BASE = 8800
 Command = Callable[[argparse.Namespace], int]
 
 
 def _stack_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--port-base", type=int, default=DEFAULT_PORT_BASE, metavar="N", help="first of twelve ports (8800)")
+    parser.add_argument(
+        "--port-base", type=int, default=DEFAULT_PORT_BASE, metavar="N", help="first of twelve ports (8800)"
+    )
     parser.add_argument("--data", type=Path, metavar="DIR", help="data directory (.cme/data)")
 
 
 def parser() -> argparse.ArgumentParser:
     """All commands with their options."""
-    top = argparse.ArgumentParser("cme", description="Cluster Manager Education: local stack, pilot year, tests, benchmarks.")
+    top = argparse.ArgumentParser(
+        "cme", description="Cluster Manager Education: local stack, pilot year, tests, benchmarks."
+    )
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def command(name: str, run: Command, text: str) -> argparse.ArgumentParser:
@@ -126,7 +132,7 @@ def main() -> NoReturn:
         sys.exit(arguments.run(arguments))
     except UserError as error:
         _fail(str(error), 2)
-    except StackFailed as failure:
+    except StackError as failure:
         _fail(f"{failure}\n{failure.log_tail}".rstrip(), 1)
     except OSError as failure:
         if failure.errno != errno.ENOSPC:

@@ -1,9 +1,11 @@
 """What `up` and `demo` print."""
 
+# ruff: noqa: PLC0415 -- rich is loaded on a terminal only
+
 import sys
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 from cme_local.stack import SandboxClient, Stack
 
@@ -96,7 +98,7 @@ class Stages:
         self._done = 0
         self._began = time.monotonic()
 
-    def __enter__(self) -> "Stages":
+    def __enter__(self) -> Self:
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

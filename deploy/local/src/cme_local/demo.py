@@ -1,5 +1,7 @@
 """`cme demo`: the stack comes up and the pilot year is played through its public API."""
 
+# ruff: noqa: PLC0415 -- the player is imported while the processes start
+
 import json
 import sys
 import time
@@ -24,7 +26,7 @@ class Demo:
         """Start, play, print and write the table; then stop, or stay up until Ctrl-C.
 
         Raises:
-            StackFailed: a process did not start, or the pilot could not be played to its end.
+            StackError: a process did not start, or the pilot could not be played to its end.
         """
         starting = Progress(PROCESS_COUNT)
         async with running_stack(self._port_base, self._data, starting.ready) as running:

@@ -13,10 +13,13 @@ from cme_local.secrets import NATS_TOOL_USER, StackSecrets, write_private
 MONGO_CACHE = "64M"
 
 
-def _binary(name: str) -> str:
+def binary(name: str) -> str:
+    """The path of an engine's executable. Raises UserError when it is not installed."""
     found = shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(name)
     if found is None:
-        raise UserError(f"{name} is not installed. Start by ./cme, which installs the engines, or run: uv sync --group engines")
+        raise UserError(
+            f"{name} is not installed. Start by ./cme, which installs the engines, or run: uv sync --group engines"
+        )
     return found
 
 
@@ -64,7 +67,7 @@ def nats_command(data: Path, ports: Ports, secrets: StackSecrets) -> list[str]:
     """Write the configuration and return the command that starts NATS with it."""
     path = data / "nats.conf"
     write_private(path, nats_config(data, ports, secrets))
-    return [_binary("nats-server"), "--config", str(path)]
+    return [binary("nats-server"), "--config", str(path)]
 
 
 def mongo_command(data: Path, ports: Ports) -> list[str]:
@@ -75,7 +78,7 @@ def mongo_command(data: Path, ports: Ports) -> list[str]:
     config = data / "secantusd.toml"
     config.touch()
     return [
-        _binary("secantusd-py"),
+        binary("secantusd-py"),
         *("--config", str(config)),
         *("--host", "127.0.0.1", "--port", str(ports.mongo)),
         *("--storage-path", str(storage)),

@@ -5,7 +5,7 @@ class UserError(Exception):
     """One clear line on stderr: what is wrong and what to do about it; exit code 2."""
 
 
-class StackFailed(Exception):
+class StackError(Exception):
     """A process of the stack kept dying or never became ready; carries the tail of its log."""
 
     def __init__(self, message: str, log_tail: str = "") -> None:

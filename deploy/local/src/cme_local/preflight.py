@@ -1,5 +1,7 @@
 """Checks before anything starts: ports, disk and the lock on the data directory."""
 
+# ruff: noqa: PLC0415 -- psutil is loaded only to name who holds a port
+
 import fcntl
 import os
 import shutil
@@ -11,13 +13,14 @@ from cme_local.processes import Ports
 
 # WiredTiger's log, the JetStream files and a pilot year stay well below this.
 NEEDED_DISK_BYTES = 300 * 1024 * 1024
+LOWEST_BASE = 1024
 HIGHEST_BASE = 65535 - 11
 
 
 def check_ports(ports: Ports) -> None:
     """Refuse to start when a port is taken, naming the port and, if it can be seen, its owner."""
-    if not 1024 <= ports.base <= HIGHEST_BASE:
-        raise UserError(f"--port-base must lie between 1024 and {HIGHEST_BASE}, not {ports.base}.")
+    if not LOWEST_BASE <= ports.base <= HIGHEST_BASE:
+        raise UserError(f"--port-base must lie between {LOWEST_BASE} and {HIGHEST_BASE}, not {ports.base}.")
     for name, port in ports.named().items():
         if _is_free(port):
             continue
@@ -44,7 +47,7 @@ def _other_base(base: int) -> int:
 
 
 def _owner(port: int) -> str:
-    import psutil
+    import psutil  # type: ignore[import-untyped]
 
     try:
         for connection in psutil.net_connections(kind="tcp"):

@@ -38,10 +38,7 @@ class Deployable:
 SERVICES = ("enrolment", "curriculum", "assessment", "credentials", "outreach")
 
 DEPLOYABLES: tuple[Deployable, ...] = (
-    *(
-        Deployable(name, f"cme-{name}", name, offset, Group.SERVICE)
-        for offset, name in enumerate(SERVICES, start=1)
-    ),
+    *(Deployable(name, f"cme-{name}", name, offset, Group.SERVICE) for offset, name in enumerate(SERVICES, start=1)),
     Deployable("gateway", "cme-gateway", "gateway", 0, Group.GATEWAY),
 )
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 
 from cme_local import engines, environment
@@ -35,7 +36,7 @@ def urls_of(ports: Ports) -> dict[str, str]:
 
 
 async def _answers_200(url: str) -> bool:
-    return await status_of(url) == 200
+    return await status_of(url) == HTTPStatus.OK
 
 
 def child_specs(data: Path, ports: Ports, secrets: StackSecrets) -> list[ChildSpec]:
@@ -98,9 +99,8 @@ async def running_stack(
 
     Raises:
         UserError: a port is taken, the disk is full, the data directory is in use.
-        StackFailed: a process did not become ready.
+        StackError: a process did not become ready.
     """
-    data = data.resolve()
     ports = Ports(port_base)
     with DataDirectory(data):
         check_disk(data)

@@ -1,12 +1,15 @@
 """The sandbox clients and demo users of a local stack, made through the gateway's own API."""
 
+# ruff: noqa: PLC0415 -- an HTTP client and keys are needed at the first start only
+
 import asyncio
 import json
 import secrets
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from cme_local.errors import StackFailed
+from cme_local.errors import StackError
 from cme_local.secrets import write_private
 from cme_local.stack import Bootstrap, DemoUser, SandboxClient
 
@@ -29,6 +32,8 @@ READER_SCOPES = [
     *("enrolment.applications:read", "curriculum.catalogue:read", "operations:read"),
     *("credentials.awards:read", "outreach.indicators:read"),
 ]
+
+SECRET = "client_secret_basic"  # noqa: S105 -- the name of a method, RFC 8414
 
 # One fictitious person for each role, with the language the pages greet them in.
 PEOPLE = {
@@ -67,7 +72,7 @@ def _planned(known: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         name = f"client {body['client_id']}"
         if name not in known:
             known[name] = _entry("/gateway/v1/clients", body)
-            if body["token_endpoint_auth_method"] == "private_key_jwt":
+            if "jwt" in body["token_endpoint_auth_method"]:
                 public, private = _key_pair(body["client_id"])
                 body["jwks"] = {"keys": [public]}
                 known[name]["private_jwk"] = private
@@ -104,11 +109,15 @@ def _client_bodies() -> list[dict[str, Any]]:
 
     machine = ["client_credentials"]
     return [
-        body("sandbox-secret", "Sandbox with a secret", "client_secret_basic", machine, READER_SCOPES),
+        body("sandbox-secret", "Sandbox with a secret", SECRET, machine, READER_SCOPES),
         body("sandbox-jwt", "Sandbox with a private key", "private_key_jwt", machine, READER_SCOPES),
         body("sandbox-app", "Sandbox app", "none", ["authorization_code", "refresh_token"], PEOPLE_SCOPES),
         body(
-            "eccp-harvester", "Course catalogue harvester", "client_secret_basic", machine, ["curriculum.catalogue:read"]
+            "eccp-harvester",
+            "Course catalogue harvester",
+            "client_secret_basic",
+            machine,
+            ["curriculum.catalogue:read"],
         ),
     ]
 
@@ -129,21 +138,21 @@ async def _create_missing(api: str, bootstrap: Bootstrap, plan: dict[str, dict[s
             data={"grant_type": "client_credentials", "scope": "gateway.clients:write gateway.accounts:write"},
             auth=(bootstrap.client_id, bootstrap.client_secret),
         )
-        if token.status_code != 200:
-            raise StackFailed(f"The gateway refused the bootstrap client ({token.status_code}): {token.text}")
+        if token.status_code != HTTPStatus.OK:
+            raise StackError(f"The gateway refused the bootstrap client ({token.status_code}): {token.text}")
         http.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
 
         async def create(name: str, entry: dict[str, Any]) -> None:
             answer = await http.post(
                 entry["path"], json=entry["body"], headers={"Idempotency-Key": entry["idempotency_key"]}
             )
-            if answer.status_code == 409:
-                raise StackFailed(
+            if answer.status_code == HTTPStatus.CONFLICT:
+                raise StackError(
                     f"The database already has {name}, but its credentials are not in sandbox.json. "
                     "Use an empty data directory: --data DIR."
                 )
-            if answer.status_code != 201:
-                raise StackFailed(f"The gateway refused {name} ({answer.status_code}): {answer.text}")
+            if answer.status_code != HTTPStatus.CREATED:
+                raise StackError(f"The gateway refused {name} ({answer.status_code}): {answer.text}")
             entry["answer"] = answer.json()
 
         await asyncio.gather(*(create(name, entry) for name, entry in plan.items() if "answer" not in entry))

@@ -1,5 +1,7 @@
 """What a data directory's stack must know again at its next start; made once, readable by its owner only."""
 
+# ruff: noqa: PLC0415 -- keys are made at the first start only
+
 import json
 import os
 import secrets
@@ -43,9 +45,7 @@ def load_or_create(data: Path) -> StackSecrets:
         bootstrap_client_secret=secrets.token_urlsafe(32),
         client_secret_pepper=secrets.token_urlsafe(32),
         address_key=secrets.token_urlsafe(32),
-        nats_passwords={
-            user: secrets.token_urlsafe(24) for user in (*(d.name for d in DEPLOYABLES), NATS_TOOL_USER)
-        },
+        nats_passwords={user: secrets.token_urlsafe(24) for user in (*(d.name for d in DEPLOYABLES), NATS_TOOL_USER)},
     )
     write_private(path, json.dumps(asdict(made), indent=1))
     return made

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from cme_local.ops import intake, mail_pages, trace_pages
+from cme_local.ops import intake, mail_pages, trace_api, trace_pages
 from cme_local.ops.mailbox import Mailbox
 from cme_local.ops.pages import asset_routes
 from cme_local.ops.store import TraceStore
@@ -27,6 +27,7 @@ def operations_app(store: TraceStore, mailbox: Mailbox, mail_port: int) -> Starl
             Route("/", home),
             Route("/health/live", live),
             *intake.routes(store),
+            *trace_api.routes(store),
             *trace_pages.routes(store),
             *mail_pages.routes(mailbox),
             *asset_routes(),

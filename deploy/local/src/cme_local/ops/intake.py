@@ -17,7 +17,7 @@ def routes(store: TraceStore) -> list[Route]:
             kind = otlp.media_type(request.headers.get("content-type", ""))
             body = otlp.inflate(await _bounded_body(request), request.headers.get("content-encoding", ""))
             rejected, reason = store.add(otlp.decode(body, kind))
-        except otlp.Refused as refused:
+        except otlp.RefusedError as refused:
             return Response(otlp.refusal(kind, refused), refused.status, media_type=kind)
         return Response(otlp.answer(kind, rejected, reason), media_type=kind)
 
@@ -29,5 +29,5 @@ async def _bounded_body(request: Request) -> bytes:
     async for chunk in request.stream():
         chunks += chunk
         if len(chunks) > otlp.MAX_BODY_BYTES:
-            raise otlp.Refused(413, f"The body is over {otlp.MAX_BODY_BYTES} bytes")
+            raise otlp.RefusedError(413, f"The body is over {otlp.MAX_BODY_BYTES} bytes")
     return bytes(chunks)

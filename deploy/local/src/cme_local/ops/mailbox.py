@@ -57,7 +57,7 @@ class Mailbox:
     def __len__(self) -> int:
         return len(self._messages)
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Keep a mail; the name is aiosmtpd's."""
         content = envelope.content
         self.keep(envelope.mail_from or "", list(envelope.rcpt_tos), content if isinstance(content, bytes) else b"")

@@ -6,9 +6,9 @@ import json
 import zlib
 from typing import Any
 
-from google.protobuf import json_format
-from google.protobuf.message import DecodeError
-from google.rpc.status_pb2 import Status
+from google.protobuf import json_format  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -25,7 +25,7 @@ _HEX_FIELDS = ("traceId", "spanId", "parentSpanId")
 _RPC_CODES = {400: 3, 413: 8, 415: 3}
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """An export that is answered with an error: HTTP status and reason."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -37,7 +37,7 @@ def media_type(content_type: str) -> str:
     """The media type without parameters; refuses what is neither protobuf nor JSON."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind not in (PROTOBUF, JSON):
-        raise Refused(415, f"Content-Type must be {PROTOBUF} or {JSON}")
+        raise RefusedError(415, f"Content-Type must be {PROTOBUF} or {JSON}")
     return kind
 
 
@@ -51,14 +51,14 @@ def inflate(body: bytes, encoding: str) -> bytes:
             try:
                 plain = decoder.decompress(body, MAX_DECODED_BYTES)
             except zlib.error as error:
-                raise Refused(400, "The body is not gzip") from error
+                raise RefusedError(400, "The body is not gzip") from error
             if decoder.unconsumed_tail:
-                raise Refused(413, f"The decoded body is over {MAX_DECODED_BYTES} bytes")
+                raise RefusedError(413, f"The decoded body is over {MAX_DECODED_BYTES} bytes")
             if not decoder.eof:
-                raise Refused(400, "The gzip body is cut off")
+                raise RefusedError(400, "The gzip body is cut off")
             return plain
         case _:
-            raise Refused(415, "Content-Encoding must be gzip or identity")
+            raise RefusedError(415, "Content-Encoding must be gzip or identity")
 
 
 def decode(body: bytes, kind: str) -> ExportTraceServiceRequest:
@@ -71,7 +71,7 @@ def decode(body: bytes, kind: str) -> ExportTraceServiceRequest:
             document = _ids_recoded(json.loads(body), lambda text: base64.b64encode(bytes.fromhex(text)).decode())
             json_format.ParseDict(document, request, ignore_unknown_fields=True)
     except (DecodeError, json_format.ParseError, ValueError, RecursionError) as error:
-        raise Refused(400, f"The body is not an ExportTraceServiceRequest: {str(error)[:200]}") from error
+        raise RefusedError(400, f"The body is not an ExportTraceServiceRequest: {str(error)[:200]}") from error
     return request
 
 
@@ -84,15 +84,15 @@ def answer(kind: str, rejected: int, reason: str) -> bytes:
     return _encoded(response, kind)
 
 
-def refusal(kind: str, refused: Refused) -> bytes:
+def refusal(kind: str, refused: RefusedError) -> bytes:
     """The google.rpc.Status that OTLP wants as the body of an error."""
     return _encoded(Status(code=_RPC_CODES[refused.status], message=str(refused)), kind)
 
 
 def _encoded(message: ExportTraceServiceResponse | Status, kind: str) -> bytes:
-    if kind == JSON:
-        return json_format.MessageToJson(message, indent=None).encode()
-    return message.SerializeToString()
+    text: str = json_format.MessageToJson(message, indent=None) if kind == JSON else ""
+    encoded: bytes = text.encode() if kind == JSON else message.SerializeToString()
+    return encoded
 
 
 def to_json(traces: TracesData) -> dict[str, Any]:

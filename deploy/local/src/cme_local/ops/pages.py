@@ -17,7 +17,11 @@ HEADERS = {
 }
 
 _TEMPLATES = Environment(
-    loader=PackageLoader("cme_local.ops"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    loader=PackageLoader("cme_local.ops"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
 )
 
 

@@ -14,6 +14,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status, TracesData
 
 # What the consumers of the stack set on a process span; the first delivery is 1.
 DELIVERY_ATTEMPT = "messaging.delivery_attempt"
+TRACE_ID_BYTES = 16
+SPAN_ID_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class TraceStore:
         return rejected, reason
 
     def _keep(self, span: Span, service: str, resource: bytes) -> str:
-        if len(span.trace_id) != 16 or not any(span.trace_id) or len(span.span_id) != 8 or not any(span.span_id):
+        if not _is_id(span.trace_id, TRACE_ID_BYTES) or not _is_id(span.span_id, SPAN_ID_BYTES):
             return "trace_id or span_id is not valid"
         trace_id = span.trace_id.hex()
         trace = self._traces.get(trace_id)
@@ -135,7 +137,13 @@ class TraceStore:
         return self._traces.get(trace_id.lower())
 
     def recent(
-        self, *, service: str = "", errors_only: bool = False, min_duration_ms: float = 0, text: str = "", limit: int = 50
+        self,
+        *,
+        service: str = "",
+        errors_only: bool = False,
+        min_duration_ms: float = 0,
+        text: str = "",
+        limit: int = 50,
     ) -> list[Trace]:
         """Traces by the time of their latest span, newest first, that match every filter given."""
         self._evict()
@@ -159,6 +167,10 @@ class TraceStore:
         return sorted({service for trace in self._traces.values() for service in trace.services})
 
 
+def _is_id(value: bytes, length: int) -> bool:
+    return len(value) == length and any(value)
+
+
 def _summarise(trace: Trace, span: Span, service: str) -> None:
     begins = not trace.spans or span.start_time_unix_nano < trace.start_ns or not trace.operation
     if not span.parent_span_id or begins:
@@ -167,9 +179,7 @@ def _summarise(trace: Trace, span: Span, service: str) -> None:
     trace.end_ns = max(trace.end_ns, span.end_time_unix_nano)
     trace.services.add(service)
     trace.errors += span.status.code == Status.STATUS_CODE_ERROR
-    trace.redeliveries += any(
-        a.key == DELIVERY_ATTEMPT and a.value.int_value > 1 for a in span.attributes
-    )
+    trace.redeliveries += any(a.key == DELIVERY_ATTEMPT and a.value.int_value > 1 for a in span.attributes)
 
 
 def spans_of(trace: Trace) -> list[tuple[str, Span]]:

@@ -1,19 +1,16 @@
-"""Traces for people (`/traces`) and for tools (`/api/traces`)."""
+"""Traces for people: the list and the waterfall."""
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from cme_local.ops import otlp, waterfall
-from cme_local.ops.pages import HEADERS, page, problem
-from cme_local.ops.store import Trace, TraceStore, as_otlp, spans_of
+from cme_local.ops import waterfall
+from cme_local.ops.pages import page
+from cme_local.ops.store import TraceStore, spans_of
+from cme_local.ops.trace_api import LONGEST_LIST, Filters, listed, moment
 
-LONGEST_LIST = 200
 # The hues that the stylesheet has; a service without one of its own borrows a free one.
 HUES = {
     "enrolment": "svc-enrolment",
@@ -24,118 +21,8 @@ HUES = {
 }
 
 
-@dataclass(frozen=True)
-class Filters:
-    """What the list is narrowed to."""
-
-    service: str = ""
-    errors: bool = False
-    min_ms: float = 0.0
-    text: str = ""
-    limit: int = 50
-
-    @classmethod
-    def of(cls, request: Request) -> "Filters":
-        """Read the query; raises ValueError whose first argument is the parameter, the second what to enter."""
-        query = request.query_params
-        min_ms = _number(query.get("min_ms", "").strip() or "0", "min_ms", "Enter the shortest time in milliseconds, such as 250")
-        limit = _number(query.get("limit", "50"), "limit", f"Use a whole number from 1 to {LONGEST_LIST}")
-        if not 1 <= limit <= LONGEST_LIST:
-            raise ValueError("limit", f"Use a whole number from 1 to {LONGEST_LIST}")
-        return cls(
-            query.get("service", ""), query.get("errors", "") in ("1", "true"), min_ms, query.get("text", "").strip(), int(limit)
-        )
-
-
-def _number(text: str, parameter: str, advice: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        raise ValueError(parameter, advice) from None
-    if not 0 <= number < 1e12:
-        raise ValueError(parameter, advice)
-    return number
-
-
-def _at(nanoseconds: int) -> datetime:
-    return datetime.fromtimestamp(nanoseconds / 1e9, UTC)
-
-
-def _iso(nanoseconds: int) -> str:
-    return _at(nanoseconds).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _summary(trace: Trace) -> dict[str, Any]:
-    return {
-        "trace_id": trace.trace_id,
-        "operation": trace.operation,
-        "service": trace.service,
-        "services": sorted(trace.services),
-        "spans": len(trace.spans),
-        "errors": trace.errors,
-        "redeliveries": trace.redeliveries,
-        "start": _iso(trace.start_ns),
-        "duration_ms": round(trace.duration_ns / 1e6, 3),
-    }
-
-
-def _full(trace: Trace) -> dict[str, Any]:
-    return _summary(trace) | {
-        "spans": [
-            {
-                "span_id": span.span_id.hex(),
-                "parent_span_id": span.parent_span_id.hex() or None,
-                "service": service,
-                "name": span.name,
-                "kind": waterfall.kind_of(span),
-                "start": _iso(span.start_time_unix_nano),
-                "end": _iso(span.end_time_unix_nano),
-                "duration_ms": round((span.end_time_unix_nano - span.start_time_unix_nano) / 1e6, 3),
-                "status": "error" if waterfall.is_failed(span) else "ok",
-                "status_message": span.status.message,
-                "attributes": waterfall.attributes_of(span),
-            }
-            for service, span in spans_of(trace)
-        ]
-    }
-
-
-def _listed(store: TraceStore, filters: Filters) -> list[Trace]:
-    return store.recent(
-        service=filters.service,
-        errors_only=filters.errors,
-        min_duration_ms=filters.min_ms,
-        text=filters.text,
-        limit=filters.limit,
-    )
-
-
 def routes(store: TraceStore) -> list[Route]:
-    """Pages and JSON API over a trace store."""
-
-    async def count(_: Request) -> Response:
-        return JSONResponse({"spans": store.span_count, "traces": len(store), "bytes": store.size})
-
-    async def api_list(request: Request) -> Response:
-        try:
-            filters = Filters.of(request)
-        except ValueError as wrong:
-            parameter, advice = wrong.args
-            return problem(400, "invalid_parameter", f"{parameter}: {advice}.")
-        return JSONResponse({"items": [_summary(trace) for trace in _listed(store, filters)]})
-
-    async def api_one(request: Request) -> Response:
-        trace = store.get(request.path_params["trace_id"])
-        if trace is None:
-            return problem(404, "trace_not_found", "No such trace is kept; it may have been the oldest one.")
-        return JSONResponse(_full(trace))
-
-    async def download(request: Request) -> Response:
-        trace = store.get(request.path_params["trace_id"])
-        if trace is None:
-            return problem(404, "trace_not_found", "No such trace is kept; it may have been the oldest one.")
-        name = f'attachment; filename="trace-{trace.trace_id}.json"'
-        return JSONResponse(otlp.to_json(as_otlp(trace)), headers=HEADERS | {"Content-Disposition": name})
+    """The pages over a trace store."""
 
     async def list_page(request: Request) -> Response:
         error: tuple[str, str] | None = None
@@ -144,7 +31,7 @@ def routes(store: TraceStore) -> list[Route]:
             filters = Filters.of(request)
         except ValueError as wrong:
             error = (wrong.args[0], wrong.args[1])
-        traces = [] if error else _listed(store, filters)
+        traces = [] if error else listed(store, filters)
         slowest = max((trace.duration_ns for trace in traces), default=1)
         more = None
         if len(traces) == filters.limit < LONGEST_LIST:
@@ -162,7 +49,7 @@ def routes(store: TraceStore) -> list[Route]:
             spans=store.span_count,
             error=error,
             more=more,
-            at=_at,
+            at=moment,
             duration=waterfall.duration,
         )
 
@@ -177,15 +64,8 @@ def routes(store: TraceStore) -> list[Route]:
             rows=waterfall.rows(spans_of(trace)),
             ticks=waterfall.ticks(trace.duration_ns),
             took=waterfall.duration(trace.duration_ns),
-            started=_at(trace.start_ns),
+            started=moment(trace.start_ns),
             hues=HUES,
         )
 
-    return [
-        Route("/api/spans/count", count),
-        Route("/api/traces", api_list),
-        Route("/api/traces/{trace_id}", api_one),
-        Route("/traces", list_page),
-        Route("/traces/{trace_id}.json", download),
-        Route("/traces/{trace_id}", trace_page),
-    ]
+    return [Route("/traces", list_page), Route("/traces/{trace_id}", trace_page)]

@@ -12,6 +12,9 @@ MESSAGE_ID = "messaging.message.id"
 # The stylesheet indents three levels; deeper spans stay at the third.
 DEEPEST = 3
 NARROWEST_BAR = 0.3
+MOST_TICKS = 8
+# Where durations change their unit or lose their decimal.
+FINE_MS, SECOND_MS, MINUTE_MS = 10, 1000, 60_000
 
 
 @dataclass(frozen=True)
@@ -61,13 +64,13 @@ class Tick:
 def duration(nanoseconds: int) -> str:
     """A duration with about three figures."""
     ms = nanoseconds / 1e6
-    if ms < 10:
+    if ms < FINE_MS:
         return f"{ms:.1f} ms"
-    if ms < 1000:
+    if ms < SECOND_MS:
         return f"{ms:.0f} ms"
-    if ms < 60_000:
-        return f"{ms / 1000:.2f} s"
-    return f"{ms / 60_000:.0f} min {ms % 60_000 / 1000:.0f} s"
+    if ms < MINUTE_MS:
+        return f"{ms / SECOND_MS:.2f} s"
+    return f"{ms // MINUTE_MS:.0f} min {ms % MINUTE_MS / SECOND_MS:.0f} s"
 
 
 def value_of(value: AnyValue) -> Any:
@@ -97,7 +100,8 @@ def is_failed(span: Span) -> bool:
 
 def kind_of(span: Span) -> str:
     """The span's kind as a word, such as `producer`."""
-    return Span.SpanKind.Name(span.kind).removeprefix("SPAN_KIND_").lower()
+    name: str = Span.SpanKind.Name(span.kind)
+    return name.removeprefix("SPAN_KIND_").lower()
 
 
 def ticks(length_ns: int) -> list[Tick]:
@@ -105,7 +109,7 @@ def ticks(length_ns: int) -> list[Tick]:
     length = max(length_ns, 1)
     step = 10 ** (len(str(length)) - 1)
     for divisor in (5, 2, 1):
-        if length / (step / divisor) <= 8:
+        if length / (step / divisor) <= MOST_TICKS:
             step = step // divisor or 1
             break
     marks = [Tick(round(at / length * 100, 2), duration(at)) for at in range(step, int(length * 0.93), step)]
@@ -182,7 +186,9 @@ class _Gaps:
         message = str(attributes.get(MESSAGE_ID, ""))
         began = span.start_time_unix_nano
         earlier = [
-            other for other in self._tries.get((service, message), []) if other.end_time_unix_nano <= began and other is not span
+            other
+            for other in self._tries.get((service, message), [])
+            if other.end_time_unix_nano <= began and other is not span
         ]
         attempt = attributes.get(DELIVERY_ATTEMPT, 1)
         if earlier and isinstance(attempt, int) and attempt > 1:
