@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -16,6 +16,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from pydantic import BaseModel, Field
+from starlette.types import ASGIApp
 
 from cme_kit import consumers, http, outbox
 from cme_kit.auth import Principal, Public, Requires, TokenVerifier
@@ -24,7 +25,7 @@ from cme_kit.consumers import Consumers, Subscription
 from cme_kit.mongo import Database, Index, PyMongoError
 from cme_kit.outbox import Outbox, Relay
 from cme_kit.problems import Problem, Unavailable, install_problem_handlers
-from cme_kit.settings import ServiceSettings
+from cme_kit.settings import DeployableSettings, ServiceSettings
 from cme_kit.streams import DEAD_LETTERS, connect, owned_streams, provision_streams
 from cme_kit.strict_json import StrictRoute
 from cme_kit.telemetry import configure_logging, start_tracing, trace_requests
@@ -51,13 +52,24 @@ class Platform:
         task.add_done_callback(_stop_loudly)
         self._tasks.append(task)
 
+    def every(self, seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:
+        """Do `work` again and again beside the requests; an engine that is away only delays it."""
+
+        async def repeat() -> None:
+            while True:
+                await asyncio.sleep(seconds)
+                try:
+                    await work()
+                except (PyMongoError, NatsError, OSError, TimeoutError) as error:
+                    log.warning("will try again", task=name, error=type(error).__name__)
+
+        self.run(name, repeat)
+
     async def start(self, subscriptions: Sequence[Subscription]) -> None:
         """Start publishing, and consuming what the service subscribes to."""
         await provision_streams(self.jetstream, owned_streams(self.service))
         self.run("relay", Relay(self.database, self.outbox, self.jetstream, self.clock).run)
-        self.consumers = Consumers(
-            self.service, self.database, self.outbox, self.jetstream, self.clock, subscriptions
-        )
+        self.consumers = Consumers(self.service, self.database, self.outbox, self.jetstream, self.clock, subscriptions)
         self.run("consumers", self.consumers.run)
 
     async def stop(self) -> None:
@@ -86,9 +98,7 @@ async def open_platform(service: str, settings: ServiceSettings, indexes: Sequen
     client = await connect(service, settings)
     platform = Platform(service, database, Outbox(database, clock), clock, client, client.jetstream(timeout=5))
     try:
-        await _until_there(
-            database, [*outbox.INDEXES, *consumers.INDEXES, *http.INDEXES, *indexes]
-        )
+        await _until_there(database, [*outbox.INDEXES, *consumers.INDEXES, *http.INDEXES, *indexes])
         yield platform
     finally:
         await platform.stop()
@@ -224,7 +234,7 @@ def provide(app: FastAPI, platform: Platform, services: Mapping[type, object]) -
     app.state.provided = dict(services)
 
 
-def serve(app: FastAPI, settings: ServiceSettings) -> None:
+def serve(app: ASGIApp, settings: DeployableSettings) -> None:
     """Serve until SIGTERM, then finish the running requests."""
     uvicorn.run(
         app,

@@ -19,6 +19,7 @@ from fastapi import Depends, Request
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
+from joserfc.jws import extract_compact
 
 from cme_kit.problems import ServiceError, Unavailable
 
@@ -39,6 +40,8 @@ class Principal:
     client_id: str
     scopes: frozenset[str]
     organisation_id: str | None = None
+    #: `jti` of the token, by which it can be revoked.
+    token_id: str | None = None
 
     @property
     def is_person(self) -> bool:
@@ -66,7 +69,7 @@ class InsufficientScope(ServiceError):
     code, status = "insufficient_scope", 403
 
     def __init__(self, scope: str) -> None:
-        challenge = f'Bearer error="insufficient_scope", scope="{scope}"'
+        challenge = f'Bearer error="insufficient_scope", scope="{scope.partition(" or ")[0]}"'
         super().__init__(f"Ask for a token with the scope {scope}.", headers={"WWW-Authenticate": challenge})
 
 
@@ -97,7 +100,8 @@ class TokenVerifier:
         subject, client_id = claims.get("sub"), claims.get("client_id")
         if not isinstance(subject, str) or not isinstance(client_id, str):
             raise Unauthenticated("This is no access token.")
-        principal = Principal(subject, client_id, frozenset(str(claims.get("scope", "")).split()), claims.get("org"))
+        scopes = frozenset(str(claims.get("scope", "")).split())
+        principal = Principal(subject, client_id, scopes, claims.get("org"), claims.get("jti"))
         self._verified[digest] = (expires, principal)
         if len(self._verified) > CACHED_TOKENS:
             self._verified.popitem(last=False)
@@ -105,7 +109,7 @@ class TokenVerifier:
 
     async def _decode(self, token: str) -> dict[str, Any]:
         async def find_key(header: dict[str, Any]) -> Any:
-            key_id = header.get("kid")
+            key_id = str(header.get("kid"))
             if key_id not in self._keys:
                 await self._read_keys()
             return self._keys.get(key_id)
@@ -137,8 +141,6 @@ class TokenVerifier:
 
 
 def _unverified_header(token: str) -> dict[str, Any]:
-    from joserfc.jws import extract_compact  # noqa: PLC0415
-
     header = extract_compact(token.encode()).headers()
     return dict(header)
 
@@ -146,29 +148,34 @@ def _unverified_header(token: str) -> dict[str, Any]:
 class Requirement:
     """The rule of one endpoint: callable by FastAPI, readable by tests."""
 
-    def __init__(self, scope: str | None) -> None:
-        self.scope = scope
+    def __init__(self, *scopes: str) -> None:
+        self.scopes = scopes
+
+    @property
+    def scope(self) -> str | None:
+        """The scope to ask for first; None when the endpoint is public."""
+        return self.scopes[0] if self.scopes else None
 
     async def __call__(self, request: Request) -> Principal | None:
         """The caller. Raises Unauthenticated or InsufficientScope."""
-        if self.scope is None:
+        if not self.scopes:
             return None
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("Send an access token as `Authorization: Bearer …`.", presented=False)
         verifier: TokenVerifier = request.app.state.verifier
         principal = await verifier.verify(token.strip())
-        if not principal.may(self.scope):
-            raise InsufficientScope(self.scope)
+        if not any(principal.may(scope) for scope in self.scopes):
+            raise InsufficientScope(" or ".join(self.scopes))
         request.state.principal = principal
         return principal
 
 
-def Requires(scope: str) -> Any:  # noqa: N802  (reads as a type in signatures)
-    """Only callers whose token has `scope`."""
-    return Depends(Requirement(scope))
+def Requires(scope: str, *or_scopes: str) -> Any:  # noqa: N802  (reads as a type in signatures)
+    """Only callers whose token has `scope`, or one of `or_scopes`."""
+    return Depends(Requirement(scope, *or_scopes))
 
 
 def Public() -> Any:  # noqa: N802
     """Everybody, without a token."""
-    return Depends(Requirement(None))
+    return Depends(Requirement())

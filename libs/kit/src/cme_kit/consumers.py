@@ -210,7 +210,9 @@ class Consumers:
             "Cme-Consumer": self._service,
             "Cme-Trace": current_traceparent() or "",
         }
-        await self._jetstream.publish(f"cme.dlq.{self._service}.{message.subject}", message.data, timeout=5, headers=headers)
+        await self._jetstream.publish(
+            f"cme.dlq.{self._service}.{message.subject}", message.data, timeout=5, headers=headers
+        )
         await message.term()
         log.error("dead letter", subject=message.subject, reason=reason, attempts=attempt)
 

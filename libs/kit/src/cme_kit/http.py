@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -80,7 +81,8 @@ class IdempotentCreation:
         caller = f"{principal.client_id} {principal.subject}" if principal else "public"
         place = f"{caller} {self._request.method} {self._request.url.path} {key}"
         row_id = hashlib.sha256(place.encode()).hexdigest()
-        body_hash = hashlib.sha256(await self._request.body()).hexdigest()
+        # Keyed by what is not stored: a body with a password must not be guessable from its stored hash.
+        body_hash = hmac.digest(place.encode(), await self._request.body(), "sha256").hex()
 
         async def once(tx: Transaction) -> Model:
             # The row is read inside the transaction and inserted at its end: of two racing requests one conflicts,
@@ -90,7 +92,12 @@ class IdempotentCreation:
                     raise KeyReused("This Idempotency-Key was used with another body. Use a new key.")
                 return answer.model_validate_json(stored["answer"])
             result = await work(tx)
-            row = {"_id": row_id, "body_hash": body_hash, "answer": result.model_dump_json(), "created": self._clock.now()}
+            row = {
+                "_id": row_id,
+                "body_hash": body_hash,
+                "answer": result.model_dump_json(),
+                "created": self._clock.now(),
+            }
             await self._answers.insert(row, session=tx.session)
             return result
 
@@ -126,7 +133,9 @@ def set_etag(response: Response, revision: int) -> None:
 
 def stale() -> PreconditionFailed:
     """What to raise when a conditional update found another revision."""
-    return PreconditionFailed("It was changed since you read it. Read it again and repeat your change; nothing was saved.")
+    return PreconditionFailed(
+        "It was changed since you read it. Read it again and repeat your change; nothing was saved."
+    )
 
 
 def content_etag(body: bytes) -> str:
@@ -158,7 +167,9 @@ def _paging(
 Paged = Annotated[Paging, Depends(_paging)]
 
 
-def page_of(request: Request, response: Response, items: list[Model], paging: Paging, cursor: Callable[[Model], str]) -> Page[Model]:
+def page_of(
+    request: Request, response: Response, items: list[Model], paging: Paging, cursor: Callable[[Model], str]
+) -> Page[Model]:
     """Make the page from up to `limit + 1` records read after the cursor, and set its Link header."""
     more = len(items) > paging.limit
     shown = items[: paging.limit]

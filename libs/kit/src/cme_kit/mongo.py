@@ -71,7 +71,9 @@ class Collection:
         if documents:
             await self._native.insert_many(list(documents), session=session)
 
-    async def find_one(self, filter_: Filter, session: Session | None = None, sort: Sort | None = None) -> Document | None:
+    async def find_one(
+        self, filter_: Filter, session: Session | None = None, sort: Sort | None = None
+    ) -> Document | None:
         """The first match, or None."""
         found: Document | None = await self._native.find_one(filter_, session=session, sort=sort)
         return found
@@ -96,7 +98,9 @@ class Collection:
         async for document in self._native.find(filter_, sort=sort):
             yield document
 
-    async def update(self, filter_: Filter, update: Any, *, upsert: bool = False, session: Session | None = None) -> int:
+    async def update(
+        self, filter_: Filter, update: Any, *, upsert: bool = False, session: Session | None = None
+    ) -> int:
         """Change the first match; the number of documents matched or inserted (0 or 1)."""
         result = await self._native.update_one(filter_, update, upsert=upsert, session=session)
         return int(result.matched_count or result.upserted_id is not None)

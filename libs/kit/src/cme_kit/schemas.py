@@ -26,7 +26,8 @@ def _languages(value: dict[str, str]) -> dict[str, str]:
 
 
 def _utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    # To the millisecond, which is what MongoDB keeps: what is answered now is what will be read later.
+    return value.astimezone(UTC).replace(microsecond=value.microsecond // 1000 * 1000)
 
 
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]

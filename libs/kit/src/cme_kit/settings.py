@@ -15,8 +15,8 @@ class SettingsError(ValueError):
     """A setting that is missing, unknown or wrong; the message names it."""
 
 
-class ServiceSettings(BaseSettings):
-    """What every deployable needs. A service extends this with its own fields."""
+class DeployableSettings(BaseSettings):
+    """What every deployable needs, the gateway included."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -26,17 +26,10 @@ class ServiceSettings(BaseSettings):
     port: int = Field(default=8080, ge=1, le=65535)
     #: The gateway's public base URL, without a slash at the end: issuer and audience of every token.
     public_url: str
-    #: Where the gateway's public keys are read.
-    jwks_url: str
     #: Connection string of MongoDB; transactions need a replica set.
     mongo_url: SecretStr
     #: `motor`, or `pymongo` for PyMongo's own asynchronous client.
     mongo_driver: Literal["motor", "pymongo"] = "motor"
-    #: NATS server(s), comma separated.
-    nats_url: str
-    #: NATS account of this service: it may publish only its own subjects.
-    nats_user: str
-    nats_password: SecretStr
     #: Log lines as JSON, or coloured for a person.
     log_format: Literal["json", "console"] = "json"
     #: Base URL of an OTLP/HTTP receiver; no telemetry leaves the process without it.
@@ -50,6 +43,18 @@ class ServiceSettings(BaseSettings):
         if unknown:
             raise SettingsError(f"unknown settings: {', '.join(unknown)}")
         try:
-            return cls()
+            return cls.model_validate({})
         except ValueError as error:
             raise SettingsError(str(error)) from error
+
+
+class ServiceSettings(DeployableSettings):
+    """What a service needs besides: the bus and the keys of the tokens. It extends this with its own fields."""
+
+    #: Where the gateway's public keys are read.
+    jwks_url: str
+    #: NATS server(s), comma separated.
+    nats_url: str
+    #: NATS account of this service: it may publish only its own subjects.
+    nats_user: str
+    nats_password: SecretStr

@@ -142,5 +142,7 @@ async def provision_consumer(
                     f"expected {getattr(wanted, field)!r}"
                 )
         if sorted(found.filter_subjects or [found.filter_subject]) != wanted.filter_subjects:
-            await jetstream.add_consumer(stream, replace(found, filter_subject=None, filter_subjects=wanted.filter_subjects))
+            await jetstream.add_consumer(
+                stream, replace(found, filter_subject=None, filter_subjects=wanted.filter_subjects)
+            )
     return await jetstream.pull_subscribe_bind(durable, stream)

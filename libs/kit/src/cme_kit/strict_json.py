@@ -13,6 +13,7 @@ from cme_kit.problems import ServiceError
 
 MAX_DEPTH = 32
 MAX_INTEGER = 2**63 - 1
+MAX_DIGITS = 20
 
 
 class MalformedJson(ServiceError):
@@ -33,7 +34,7 @@ def _constant(name: str) -> Any:
 
 
 def _integer(digits: str) -> int:
-    if len(digits) > 20 or abs(value := int(digits)) > MAX_INTEGER:
+    if len(digits) > MAX_DIGITS or abs(value := int(digits)) > MAX_INTEGER:
         raise MalformedJson("A whole number of the body is larger than 64 bits hold.")
     return value
 
@@ -45,9 +46,7 @@ def _float(digits: str) -> float:
     return value
 
 
-_decoder = json.JSONDecoder(
-    object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer, parse_float=_float
-)
+_decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer, parse_float=_float)
 
 
 def _depth(text: str) -> int:
@@ -72,8 +71,11 @@ def _depth(text: str) -> int:
 
 
 def parse(body: bytes) -> Any:
-    """Parse a body. Raises MalformedJson for bad UTF-8, depth over 32, double keys, NaN, infinite or huge numbers,
-    NUL characters and lone surrogates."""
+    """Parse a body.
+
+    Raises MalformedJson for bad UTF-8, depth over 32, double keys, NaN, infinite or huge numbers, NUL characters and
+    lone surrogates.
+    """
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-from cme_kit.settings import ServiceSettings
+from cme_kit.settings import DeployableSettings
 
 tracer = trace.get_tracer("cme_kit")
 #: Paths that would fill a trace store with nothing to learn from.
@@ -51,7 +51,7 @@ def configure_logging(service: str, log_format: str) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
 
 
-def start_tracing(service: str, settings: ServiceSettings) -> TracerProvider | None:
+def start_tracing(service: str, settings: DeployableSettings) -> TracerProvider | None:
     """Export spans to the configured receiver, or None when there is none."""
     if settings.otlp_endpoint is None:
         return None

@@ -32,7 +32,7 @@ from pymongo import MongoClient
 from cme_kit.auth import TokenVerifier
 from cme_kit.clock import SystemClock
 from cme_kit.ids import new_event_id, new_id
-from cme_kit.settings import ServiceSettings
+from cme_kit.settings import DeployableSettings, ServiceSettings
 from cme_kit.streams import owned_streams, provision_streams, stream_of
 
 ISSUER = "http://gateway.test"
@@ -64,7 +64,7 @@ class Engines:
     mongo_url: str
     nats_url: str
 
-    def settings(self, kind: type[ServiceSettings] = ServiceSettings, **fields: Any) -> Any:
+    def settings(self, kind: type[DeployableSettings] = ServiceSettings, **fields: Any) -> Any:
         """Settings of a service on these engines."""
         values: dict[str, Any] = {
             "public_url": ISSUER,
@@ -211,7 +211,7 @@ async def bus(engines: Engines) -> AsyncIterator[Bus]:
         for name in client.list_database_names():
             if name not in {"admin", "config", "local"}:
                 client.drop_database(name)
-    connection = await nats.connect(engines.nats_url, user="test", password="test")  # noqa: S106
+    connection = await nats.connect(engines.nats_url, user="test", password="test")
     jetstream = connection.jetstream()
     for stream in await jetstream.streams_info():
         await jetstream.delete_stream(stream.config.name or "")

@@ -84,7 +84,9 @@ def writer(tokens: Tokens) -> dict[str, str]:
     return tokens.bearer("client-a", "outreach.directory:write", "operations:read")
 
 
-async def test_a_created_record_and_its_event_appear_together(service: RunningService, bus: Bus, tokens: Tokens) -> None:
+async def test_a_created_record_and_its_event_appear_together(
+    service: RunningService, bus: Bus, tokens: Tokens
+) -> None:
     answer = await service.http.post("/outreach/v1/things", json={"name": "a"}, headers=writer(tokens))
 
     assert answer.status_code == 201, answer.text
@@ -130,7 +132,9 @@ async def test_an_event_delivered_three_times_is_applied_once(
     assert await seen()
 
 
-async def test_a_failing_handler_is_tried_again_in_order(service: RunningService, bus: Bus, remembered: Remembered) -> None:
+async def test_a_failing_handler_is_tried_again_in_order(
+    service: RunningService, bus: Bus, remembered: Remembered
+) -> None:
     remembered.failures = 2
     for name in ("first", "second"):
         event = OrganisationRegistered(organisation_id="org_1", name=name, country="SE", kind="cluster")
