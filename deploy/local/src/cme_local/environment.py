@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from cme_local.engines import mongo_url
-from cme_local.processes import SERVICES, Deployable, Ports
+from cme_local.processes import SERVICES, Deployable, Group, Ports
 from cme_local.secrets import BOOTSTRAP_CLIENT_ID, StackSecrets, credential_key_file, token_keys_dir
 
 _OURS = ("CME_", "OTEL_")
@@ -24,13 +24,17 @@ def for_deployable(deployable: Deployable, data: Path, ports: Ports, secrets: St
         "CME_HOST": "127.0.0.1",
         "CME_PORT": str(ports.of(name)),
         "CME_MONGO_URL": mongo_url(ports),
-        "CME_NATS_URL": f"nats://127.0.0.1:{ports.nats}",
-        "CME_NATS_USER": name,
-        "CME_NATS_PASSWORD": secrets.nats_passwords[name],
         "CME_PUBLIC_URL": ports.gateway_url,
-        "CME_JWKS_URL": f"{ports.gateway_url}/oauth/jwks",
         "OTEL_EXPORTER_OTLP_ENDPOINT": ports.url(ports.traces),
     }
+    if deployable.group is Group.SERVICE:
+        # The gateway knows its own keys and needs no bus.
+        settings |= {
+            "CME_NATS_URL": f"nats://127.0.0.1:{ports.nats}",
+            "CME_NATS_USER": name,
+            "CME_NATS_PASSWORD": secrets.nats_passwords[name],
+            "CME_JWKS_URL": f"{ports.gateway_url}/oauth/jwks",
+        }
     return inherited() | settings | _own_settings(name, data, ports, secrets)
 
 
