@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class EventType:
     aggregate: str
     version: int
     personal_data: bool
-    model: type[Event]
+    model: builtins.type[Event]
 
     @property
     def schema_file(self) -> str:
@@ -62,9 +63,7 @@ def event(type_: str, *, personal_data: bool = False) -> Callable[[type[EventMod
     """
     match = TYPE_PATTERN.match(type_)
     if match is None:
-        raise DeclarationError(
-            f"{type_}: write com.clustereducation.<service>.<aggregate>.<past participle>.v<number>"
-        )
+        raise DeclarationError(f"{type_}: write com.clustereducation.<service>.<aggregate>.<past participle>.v<number>")
     verb = match["verb"]
     if not verb.endswith("ed") and verb not in IRREGULAR_PARTICIPLES:
         raise DeclarationError(f"{type_}: an event is a past participle, {verb!r} is not")

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any
 
 import httpx
@@ -70,7 +71,8 @@ class Platform:
         await provision_streams(self.jetstream, owned_streams(self.service))
         self.run("relay", Relay(self.database, self.outbox, self.jetstream, self.clock).run)
         self.consumers = Consumers(self.service, self.database, self.outbox, self.jetstream, self.clock, subscriptions)
-        self.run("consumers", self.consumers.run)
+        for stream in self.consumers.streams:
+            self.run(f"consume {stream}", partial(self.consumers.consume, stream))
 
     async def stop(self) -> None:
         """Stop the tasks, then close the connections."""

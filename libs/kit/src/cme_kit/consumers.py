@@ -92,16 +92,16 @@ class Consumers:
         """Whether every consumer exists and is being read."""
         return self._attached == set(self._streams)
 
-    async def run(self) -> None:
-        """Consume until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for stream, subjects in self._streams.items():
-                group.create_task(self._consume(stream, subjects))
+    @property
+    def streams(self) -> list[str]:
+        """The streams to consume from."""
+        return list(self._streams)
 
-    async def _consume(self, stream: str, subjects: list[str]) -> None:
+    async def consume(self, stream: str) -> None:
+        """Consume from one stream until cancelled."""
         while True:
             try:
-                subscription = await provision_consumer(self._jetstream, stream, self._service, subjects)
+                subscription = await provision_consumer(self._jetstream, stream, self._service, self._streams[stream])
                 self._attached.add(stream)
                 await self._read(subscription)
             except NotFoundError:  # the owning service has not made its stream yet, or the server lost the consumer

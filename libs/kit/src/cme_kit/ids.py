@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
 from uuid import UUID
 
 import uuid_utils
-from pydantic import StringConstraints
 from typeid import TypeID
 
 _SUFFIX = r"[0-7][0-9a-hjkmnp-tv-z]{25}"
@@ -26,8 +24,3 @@ def new_event_id() -> UUID:
 def is_id(prefix: str, value: str) -> bool:
     """Whether a text has the form of a TypeID with this prefix."""
     return re.fullmatch(f"{prefix}_{_SUFFIX}", value) is not None
-
-
-def id_type(prefix: str) -> object:
-    """An annotated string type for request and response models: `ApplicationId = id_type("app")`."""
-    return Annotated[str, StringConstraints(pattern=f"^{prefix}_{_SUFFIX}$")]
