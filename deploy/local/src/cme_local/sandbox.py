@@ -33,7 +33,7 @@ READER_SCOPES = [
     *("credentials.awards:read", "outreach.indicators:read"),
 ]
 
-SECRET = "client_secret_basic"  # noqa: S105 -- the name of a method, RFC 8414
+SECRET = "client_secret_basic"
 
 # One fictitious person for each role, with the language the pages greet them in.
 PEOPLE = {

@@ -8,7 +8,7 @@ import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cme_local.processes import DEPLOYABLES
+from cme_local.processes import SERVICES
 
 BOOTSTRAP_CLIENT_ID = "bootstrap"
 NATS_TOOL_USER = "local"
@@ -45,7 +45,7 @@ def load_or_create(data: Path) -> StackSecrets:
         bootstrap_client_secret=secrets.token_urlsafe(32),
         client_secret_pepper=secrets.token_urlsafe(32),
         address_key=secrets.token_urlsafe(32),
-        nats_passwords={user: secrets.token_urlsafe(24) for user in (*(d.name for d in DEPLOYABLES), NATS_TOOL_USER)},
+        nats_passwords={user: secrets.token_urlsafe(24) for user in (*SERVICES, NATS_TOOL_USER)},
     )
     write_private(path, json.dumps(asdict(made), indent=1))
     return made

@@ -44,4 +44,4 @@ def problem(status: int, code: str, detail: str) -> Response:
 
 def asset_routes() -> list[BaseRoute]:
     """The stylesheet and script of the design system, as the kit ships them."""
-    return [Mount("/assets", StaticFiles(directory=str(files("cme_kit") / "assets"), check_dir=False))]
+    return [Mount("/assets", StaticFiles(directory=str(files("cme_kit") / "pages" / "assets")))]
