@@ -1,6 +1,6 @@
 import pytest
 from cme_kit.pages import Pages, wants
-from cme_kit.pages.language import localised, translations
+from cme_kit.pages.language import country_name, language_name, localised, translations
 from fastapi import Request
 
 
@@ -50,3 +50,8 @@ def test_lithuanian_has_three_plural_forms() -> None:
 
 def test_a_missing_language_falls_back_to_english() -> None:
     assert localised({"en": "Hello", "sv": "Hej"}, "fi") == "Hello"
+
+
+def test_countries_and_languages_are_named_in_the_language_of_the_page() -> None:
+    assert (country_name("SE", "fi"), language_name("en", "lt")) == ("Ruotsi", "anglų")
+    assert country_name("ZZQ", "sv") == "ZZQ"

@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 from io import BytesIO
 
+from babel import Locale
 from babel.dates import format_date, format_datetime, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -72,3 +73,13 @@ def moment(value: datetime, language: str) -> str:
 def month(value: date, language: str) -> str:
     """A month, such as September 2026."""
     return str(format_datetime(datetime.combine(value, datetime.min.time()), "LLLL y", locale=language))
+
+
+def country_name(code: str, language: str) -> str:
+    """A country of ISO 3166-1 by its name in the language; the code itself when it has no name."""
+    return str(Locale.parse(language).territories.get(code, code))
+
+
+def language_name(code: str, language: str) -> str:
+    """A language by its name in the language of the page."""
+    return str(Locale.parse(language).languages.get(code, code))

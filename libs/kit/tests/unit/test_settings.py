@@ -1,0 +1,40 @@
+import pytest
+from cme_kit.settings import ServiceSettings, SettingsError
+
+ENVIRONMENT = {
+    "CME_PUBLIC_URL": "http://cme.test",
+    "CME_JWKS_URL": "http://cme.test/oauth/jwks",
+    "CME_MONGO_URL": "mongodb://user:secret@db.test",
+    "CME_NATS_URL": "nats://bus.test",
+    "CME_NATS_USER": "enrolment",
+    "CME_NATS_PASSWORD": "secret",
+}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_settings_come_from_the_environment() -> None:
+    settings = ServiceSettings.load()
+
+    assert settings.public_url == "http://cme.test"
+    assert settings.port == 8080
+
+
+def test_an_unknown_key_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CME_PROT", "9000")
+
+    with pytest.raises(SettingsError, match="CME_PROT"):
+        ServiceSettings.load()
+
+
+def test_a_wrong_value_is_refused_without_telling_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CME_PORT", "a secret typed in the wrong place")
+
+    with pytest.raises(SettingsError, match="port") as refused:
+        ServiceSettings.load()
+
+    assert "secret" not in str(refused.value)
