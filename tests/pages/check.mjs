@@ -1,0 +1,95 @@
+// node check.mjs PAGES.json: what a person would meet on each page, in light and dark, on a phone, a tablet and a desk.
+// PAGES.json: [{"name": "course", "url": "http://…", "cookies"?: [...]}]. Prints one JSON document; PAGE_SHOTS=DIR keeps pictures.
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+const WIDTHS = [390, 820, 1280];
+const REFLOW_WIDTH = 320; // WCAG 1.4.10
+const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+const FLAGS = [
+  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
+  "--disable-background-networking", "--disable-component-update", "--disable-sync",
+];
+const axeSource = readFileSync(join(import.meta.dirname, "node_modules/axe-core/axe.min.js"), "utf8");
+const pages = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const profile = mkdtempSync(join(tmpdir(), "cme-pages-"));
+const executablePath = process.env.CHROMIUM || "/usr/bin/chromium";
+const browser = await chromium.launchPersistentContext(profile, { executablePath, args: FLAGS });
+const findings = [];
+let runs = 0;
+
+const overflow = (page) =>
+  page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+
+// In a world of its own, because the page's policy forbids scripts that are not its own.
+const violations = async (page) => {
+  const session = await browser.newCDPSession(page);
+  const { frameTree } = await session.send("Page.getFrameTree");
+  const world = { frameId: frameTree.frame.id, worldName: "axe" };
+  const { executionContextId: contextId } = await session.send("Page.createIsolatedWorld", world);
+  await session.send("Runtime.evaluate", { expression: axeSource, contextId });
+  const answer = await session.send("Runtime.evaluate", {
+    contextId, awaitPromise: true, returnByValue: true,
+    expression: `axe.run(document, ${JSON.stringify({ runOnly: RULES })}).then((result) => result.violations.map(
+      (rule) => rule.id + ": " + rule.nodes.slice(0, 3).map((node) => node.target.join(" ")).join(", ")))`,
+  });
+  await session.detach();
+  if (answer.exceptionDetails) throw new Error(answer.exceptionDetails.exception?.description);
+  return answer.result.value;
+};
+
+// Every stop of the Tab key has to look different: an outline on the element or on one that holds it.
+const invisibleStops = async (page) => {
+  const unseen = [];
+  const seen = new Set();
+  for (let press = 0; press < 120; press += 1) {
+    await page.keyboard.press("Tab");
+    const stop = await page.evaluate(() => {
+      const active = document.activeElement;
+      if (!active || active === document.body) return null;
+      let visible = false;
+      for (let node = active, up = 0; node && up < 6 && !visible; node = node.parentElement, up += 1) {
+        const style = getComputedStyle(node);
+        visible = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+      }
+      active.dataset.stop ??= String(Math.random());
+      return { key: active.dataset.stop, visible, html: active.outerHTML.slice(0, 90) };
+    });
+    if (!stop || seen.has(stop.key)) break;
+    seen.add(stop.key);
+    if (!stop.visible) unseen.push(stop.html);
+  }
+  return unseen;
+};
+
+const page = await browser.newPage();
+let current = "";
+page.on("console", (message) => {
+  if (message.type() === "error") findings.push({ page: current, kind: "console", detail: message.text().slice(0, 200) });
+});
+for (const { name, url, cookies, statuses = [200] } of pages) {
+  current = name;
+  if (cookies) await browser.addCookies(cookies);
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    for (const width of [REFLOW_WIDTH, ...WIDTHS]) {
+      const found = (kind, detail) => findings.push({ page: name, width, colorScheme, kind, detail });
+      await page.setViewportSize({ width, height: 900 });
+      const answer = await page.goto(url, { waitUntil: "load" });
+      if (!statuses.includes(answer.status())) found("status", String(answer.status()));
+      if ((await overflow(page)) > 0) found("overflow", `${await overflow(page)} px`);
+      if (width === REFLOW_WIDTH) continue;
+      if (process.env.PAGE_SHOTS) {
+        await page.screenshot({ path: join(process.env.PAGE_SHOTS, `${name}-${width}-${colorScheme}.png`), fullPage: true });
+      }
+      for (const violation of await violations(page)) found("axe", violation);
+      runs += 1;
+      if (width === 1280 && colorScheme === "light") for (const stop of await invisibleStops(page)) found("focus", stop);
+    }
+  }
+}
+await browser.close();
+rmSync(profile, { recursive: true, force: true });
+console.log(JSON.stringify({ pages: pages.length, runs, findings }, null, 1));
