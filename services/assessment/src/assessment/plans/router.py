@@ -1,0 +1,61 @@
+"""Plans over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cme_kit.app import service_router
+from cme_kit.auth import Principal, Requires
+from cme_kit.http import ExpectedRevision, Paged, Provided, page_of, set_etag
+from cme_kit.outbox import Outbox
+from cme_kit.schemas import Page
+from fastapi import Query, Request, Response
+
+from assessment.plans.schemas import PlanChange, PlanView
+from assessment.plans.service import Plans
+
+router = service_router("plans", "/assessment/v1")
+Service = Annotated[Plans, Provided(Plans)]
+Reader = Annotated[Principal, Requires("assessment.transcripts:read")]
+
+
+@router.get("/plans")
+async def list_plans(
+    request: Request,
+    response: Response,
+    _: Reader,
+    plans: Service,
+    paging: Paged,
+    programme_id: Annotated[str | None, Query(max_length=100)] = None,
+    version: Annotated[int | None, Query(ge=1, le=1_000_000)] = None,
+) -> Page[PlanView]:
+    """How units are assessed: the plans of a programme version, in the order of its modules."""
+    items = await plans.page(programme_id, version, paging)
+    return page_of(request, response, items, paging, lambda plan: plan.plan_id)
+
+
+@router.get("/plans/{plan_id}")
+async def read_plan(plan_id: str, response: Response, _: Reader, plans: Service) -> PlanView:
+    """One plan with its outcomes and rubric."""
+    plan = await plans.read(plan_id)
+    set_etag(response, plan.revision)
+    return plan
+
+
+@router.put("/plans/{plan_id}")
+async def change_plan(
+    plan_id: str,
+    body: PlanChange,
+    response: Response,
+    revision: ExpectedRevision,
+    _: Annotated[Principal, Requires("assessment.plans:write")],
+    plans: Service,
+    outbox: Annotated[Outbox, Provided(Outbox)],
+) -> PlanView:
+    """Decide method, rubric, due day, and which institutions assess, validate and recognise.
+
+    Credits that are already assessed keep the rubric they were assessed by; the duties hold for the next step.
+    """
+    plan = await outbox.transaction(lambda tx: plans.change(tx, plan_id, revision, body))
+    set_etag(response, plan.revision)
+    return plan
