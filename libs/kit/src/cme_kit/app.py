@@ -100,13 +100,14 @@ async def open_platform(service: str, settings: ServiceSettings, indexes: Sequen
     client = await connect(service, settings)
     platform = Platform(service, database, Outbox(database, clock), clock, client, client.jetstream(timeout=5))
     try:
-        await _until_there(database, [*outbox.INDEXES, *consumers.INDEXES, *http.INDEXES, *indexes])
+        await prepare_database(database, [*outbox.INDEXES, *consumers.INDEXES, *http.INDEXES, *indexes])
         yield platform
     finally:
         await platform.stop()
 
 
-async def _until_there(database: Database, indexes: Sequence[Index]) -> None:
+async def prepare_database(database: Database, indexes: Sequence[Index]) -> None:
+    """Make sure of the indexes, waiting for the database as long as it takes."""
     while True:
         try:
             return await database.ensure_indexes(indexes)
