@@ -16,6 +16,7 @@ from uuid import uuid4
 import structlog
 from cme_contracts import CloudEvent, Event, event_type_of
 from cme_contracts.envelope import CONTENT_TYPE, SCHEMA_BASE
+from cme_contracts.registry import PERSONAL_SUBJECT_TOKEN
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from opentelemetry.trace import SpanKind
@@ -49,6 +50,10 @@ class Transaction:
     async def emit(self, aggregate_id: str, event: Event) -> None:
         """State a fact about an aggregate, to be published after the commit."""
         await self.outbox.add(aggregate_id, event, self.session)
+
+    async def erase_personal(self, aggregate_id: str) -> None:
+        """Empty the personal data that earlier events of an aggregate carry in the outbox."""
+        await self.outbox.erase_personal(aggregate_id, self.session)
 
 
 class Outbox:
@@ -100,6 +105,17 @@ class Outbox:
             "published": False,
         }
         await self._rows.insert(row, session=session)
+
+
+    async def erase_personal(self, aggregate_id: str, session: Session) -> None:
+        """Keep that personal events of an aggregate were published, and no longer what they said.
+
+        What is still waiting is not published at all. A rebuilt stream leaves emptied rows out; the stream's own
+        copies end with its maximum age.
+        """
+        personal = {"aggregate": aggregate_id, "nats_subject": {"$regex": f"^cme\\.{PERSONAL_SUBJECT_TOKEN}\\."}}
+        await self._rows.update_many({**personal, "published": True}, {"$set": {"body": ""}}, session=session)
+        await self._rows.delete({**personal, "published": False}, session=session)
 
 
 class Relay:
