@@ -1,0 +1,1 @@
+"""Assessment: plans, evidence, marks, ECVET credit, appeals and transcripts."""

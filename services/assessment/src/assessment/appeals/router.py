@@ -16,7 +16,9 @@ from assessment.appeals.service import Appeals
 
 router = service_router("appeals", "/assessment/v1")
 Service = Annotated[Appeals, Provided(Appeals)]
-Reader = Annotated[Principal, Requires("assessment.transcripts:read")]
+Reader = Annotated[
+    Principal, Requires("assessment.transcripts:read", "assessment.appeals:lodge", "assessment.appeals:decide")
+]
 
 
 @router.post("/credits/{credit_id}/appeals", status_code=201)

@@ -16,7 +16,15 @@ from assessment.credits.service import Credits
 
 router = service_router("credits", "/assessment/v1")
 Service = Annotated[Credits, Provided(Credits)]
-Reader = Annotated[Principal, Requires("assessment.transcripts:read")]
+Reader = Annotated[
+    Principal,
+    Requires(
+        "assessment.transcripts:read",
+        "assessment.marks:write",
+        "assessment.credits:validate",
+        "assessment.credits:recognise",
+    ),
+]
 Assessor = Annotated[Principal, Requires("assessment.marks:write")]
 Validator = Annotated[Principal, Requires("assessment.credits:validate")]
 Recogniser = Annotated[Principal, Requires("assessment.credits:recognise")]

@@ -22,7 +22,9 @@ router = service_router("evidence", "/assessment/v1")
 content_router = APIRouter(prefix="/assessment/v1", tags=["evidence"])
 Service = Annotated[Evidence, Provided(Evidence)]
 Submitter = Annotated[Principal, Requires("assessment.evidence:submit")]
-Reader = Annotated[Principal, Requires("assessment.transcripts:read")]
+Reader = Annotated[
+    Principal, Requires("assessment.transcripts:read", "assessment.evidence:submit", "assessment.marks:write")
+]
 
 
 class UnsupportedMediaType(ServiceError):

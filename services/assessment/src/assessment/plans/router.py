@@ -16,7 +16,7 @@ from assessment.plans.service import Plans
 
 router = service_router("plans", "/assessment/v1")
 Service = Annotated[Plans, Provided(Plans)]
-Reader = Annotated[Principal, Requires("assessment.transcripts:read")]
+Reader = Annotated[Principal, Requires("assessment.transcripts:read", "assessment.plans:write")]
 
 
 @router.get("/plans")
