@@ -1,0 +1,45 @@
+"""`cme bench NAME`: measurements with their floor or their peer in the same run."""
+
+import asyncio
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cme_local.bench import gateway, start
+from cme_local.processes import project_root
+
+
+def run(name: str) -> int:
+    """Measure, print the table, write the JSON."""
+    measure = {"start": start.measure, "gateway": gateway.measure}[name]
+    figures = asyncio.run(measure())
+    rows: Sequence[Mapping[str, Any]] = figures["rows"]
+    _print_table(rows)
+    path = project_root() / ".cme" / "bench" / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(_machine() | figures, indent=1) + "\n", encoding="utf-8")
+    print(f"Written to {_shown(path)}")
+    return 0
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _machine() -> dict[str, Any]:
+    return {"cpus": os.cpu_count(), "python": platform.python_version(), "load": [round(x, 2) for x in os.getloadavg()]}
+
+
+def _print_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    from rich.console import Console  # noqa: PLC0415 -- only a measurement prints a table
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table()
+    for column in rows[0]:
+        table.add_column(column, justify="left" if isinstance(rows[0][column], str) else "right")
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console().print(table)
