@@ -8,6 +8,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from cme_local.pilot.clusters.spelling import slug
+
 Languages = dict[str, str]
 
 
@@ -60,6 +62,21 @@ class Applicant(Fact):
     member_types: list[str]
     motivation: str
     scores: list[tuple[int, int, int]] = []
+
+    @property
+    def name(self) -> str:
+        """Given and family name."""
+        return f"{self.given_name} {self.family_name}"
+
+    @property
+    def email(self) -> str:
+        """The address at the cluster."""
+        return f"{slug(self.given_name)}.{slug(self.family_name)}@{self.domain}"
+
+    @property
+    def domain(self) -> str:
+        """The cluster's invented domain."""
+        return f"{slug(self.cluster)}.example"
 
     @property
     def total(self) -> int:
@@ -188,6 +205,7 @@ class Call(Fact):
     over_offer: int
     opens_at: str
     closes_at: str
+    closed_at: str
     quotas: list[dict[str, Any]]
 
 
@@ -282,7 +300,7 @@ class Reissue(Fact):
 
     learner: str
     unit: str
-    registered_family_name: str
+    registered_address: str
     revocation: str
     reason: str
 

@@ -1,0 +1,56 @@
+"""What the phases of the year share: the facts, who acts, and what the services said so far."""
+
+from dataclasses import dataclass, field
+
+from cme_local.console import StageProgress
+from cme_local.pilot.actors import Actor, Casting
+from cme_local.pilot.client import Client
+from cme_local.pilot.facts import Applicant, Facts
+from cme_local.stack import Stack
+
+
+@dataclass
+class Published:
+    """The published programme version."""
+
+    programme_id: str
+    version: int
+    unit_ids: dict[str, str]
+    outcome_ids: dict[str, str]
+
+
+@dataclass
+class Year:
+    """One play of the pilot year."""
+
+    stack: Stack
+    facts: Facts
+    client: Client
+    casting: Casting
+    progress: StageProgress
+    trace_id: str
+    coordinator: Actor
+    officer: Actor
+    operator: Actor
+    #: Partners by key, and applicants' clusters by the applicant's key.
+    organisation_ids: dict[str, str] = field(default_factory=dict)
+    staff: dict[str, Actor] = field(default_factory=dict)
+    applicants: dict[str, Actor] = field(default_factory=dict)
+    home_signatories: dict[str, Actor] = field(default_factory=dict)
+    programme: Published | None = None
+    call_id: str = ""
+    cohort_id: str = ""
+    application_ids: dict[str, str] = field(default_factory=dict)
+    enrolment_ids: dict[str, str] = field(default_factory=dict)
+    campaign_id: str = ""
+    revoked_badge: str = ""
+
+    def trace_of(self, applicant: Applicant) -> str | None:
+        """The one trace of the traced learner's year; None for the others."""
+        return self.trace_id if applicant.key == self.facts.learning.traced_learner else None
+
+    @property
+    def published(self) -> Published:
+        """The programme, once it is published."""
+        assert self.programme is not None
+        return self.programme
