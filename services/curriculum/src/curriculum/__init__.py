@@ -1,0 +1,1 @@
+"""Curriculum: occupational profile, programmes, reviews, offerings and the public catalogue."""

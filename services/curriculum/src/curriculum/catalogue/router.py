@@ -1,0 +1,145 @@
+"""HTTP of the public catalogue: what partner platforms pull, with validators so that pulling again is cheap."""
+
+from datetime import datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import Annotated, TypeVar
+
+from cme_kit.app import service_router
+from cme_kit.auth import Public
+from cme_kit.clock import SystemClock
+from cme_kit.http import Paged, Provided, content_etag, not_modified, page_of
+from cme_kit.schemas import LanguageCode, Page
+from fastapi import Query, Request, Response
+from pydantic import BaseModel
+
+from curriculum.catalogue.schemas import (
+    Addresses,
+    Changes,
+    CourseSummary,
+    CourseView,
+    change_view,
+    course_summary,
+    course_view,
+)
+from curriculum.catalogue.service import Catalogue
+from curriculum.programmes.schemas import VersionView, version_view
+from curriculum.programmes.service import Programmes
+
+router = service_router("catalogue", "/curriculum/v1/catalogue")
+Service = Annotated[Catalogue, Provided(Catalogue)]
+Places = Annotated[Addresses, Provided(Addresses)]
+#: Kept by whoever likes, and asked again each time: a 304 costs little, a stale catalogue costs trust.
+REVALIDATE = "public, no-cache"
+FOR_EVER = "public, max-age=31536000, immutable"
+View = TypeVar("View", bound=BaseModel)
+
+
+def last_modified(changed_at: datetime, now: datetime) -> datetime:
+    """What to say in Last-Modified.
+
+    It counts whole seconds. While its second is not over, a record can change in it again, so the second before is
+    said: no later change hides behind it (RFC 9110 section 8.8.2.1).
+    """
+    second = changed_at.replace(microsecond=0)
+    return second - timedelta(seconds=1) if second == now.replace(microsecond=0) else second
+
+
+def unchanged_since(request: Request, modified: datetime) -> bool:
+    """Whether `If-Modified-Since` holds; `If-None-Match` goes before it (RFC 9110 section 13.2.2)."""
+    since = request.headers.get("if-modified-since")
+    if since is None or "if-none-match" in request.headers:
+        return False
+    try:
+        return modified <= parsedate_to_datetime(since)
+    except (TypeError, ValueError):  # not a date: as if it were absent (section 13.1.3)
+        return False
+
+
+def validated(
+    request: Request, response: Response, view: View, changed_at: datetime | None, cache: str = REVALIDATE
+) -> View | Response:
+    """The view with its validators, or 304 when the caller has it already."""
+    etag = content_etag(view.model_dump_json().encode())
+    headers = {"ETag": etag, "Cache-Control": cache, "Vary": "Accept"}
+    unchanged = not_modified(request, etag)
+    if changed_at is not None:
+        modified = last_modified(changed_at, SystemClock().now())
+        headers["Last-Modified"] = format_datetime(modified, usegmt=True)
+        unchanged = unchanged or unchanged_since(request, modified)
+    if unchanged:
+        return Response(status_code=304, headers=headers)
+    response.headers.update(headers)
+    return view
+
+
+@router.get("/courses", response_model=Page[CourseSummary])
+async def list_courses(
+    request: Request,
+    response: Response,
+    paging: Paged,
+    catalogue: Service,
+    addresses: Places,
+    _: Annotated[None, Public()],
+    language: Annotated[LanguageCode | None, Query(description="Only courses taught in this language")] = None,
+) -> Page[CourseSummary] | Response:
+    """Every course with its dated offerings, in the order of their names in addresses.
+
+    Send `If-None-Match` with the ETag you have: 304 means that nothing changed.
+    """
+    head = await catalogue.head()
+    found = await catalogue.page(paging.after, paging.limit + 1, language)
+    items = [course_summary(course, addresses) for course in found]
+    page = page_of(request, response, items, paging, lambda course: course.slug)
+    return validated(request, response, page, head.changed_at)
+
+
+@router.get("/courses/{slug}", response_model=CourseView)
+async def get_course(
+    slug: str,
+    request: Request,
+    response: Response,
+    catalogue: Service,
+    addresses: Places,
+    _: Annotated[None, Public()],
+) -> CourseView | Response:
+    """One course: units, learning outcomes, skills, offerings, who validated it. A withdrawn one answers 410."""
+    course = await catalogue.course(slug)
+    return validated(request, response, course_view(course, addresses), course.updated_at)
+
+
+@router.get("/courses/{slug}/versions/{version}", response_model=VersionView)
+async def get_published_version(
+    slug: str,
+    version: int,
+    request: Request,
+    response: Response,
+    programmes: Annotated[Programmes, Provided(Programmes)],
+    _: Annotated[None, Public()],
+) -> VersionView | Response:
+    """A published version as it was and will stay, also after newer ones and after the course was withdrawn."""
+    found = await programmes.published_version(slug, version)
+    return validated(request, response, version_view(found), found.published_at, FOR_EVER)
+
+
+@router.get("/changes", response_model=Changes)
+async def list_changes(
+    request: Request,
+    response: Response,
+    catalogue: Service,
+    addresses: Places,
+    _: Annotated[None, Public()],
+    after: Annotated[int, Query(ge=0, le=2**53, description="The `last_sequence` you have; 0 for everything")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Most changes to answer")] = 100,
+) -> Changes | Response:
+    """What changed since you last asked, numbered without gaps.
+
+    A deletion is a tombstone and stays for ever. A number that the feed never had answers 422: read again from 0.
+    """
+    found = await catalogue.changes(after, limit + 1)
+    shown = found[:limit]
+    changes = Changes(
+        changes=[change_view(change, addresses) for change in shown],
+        last_sequence=shown[-1].sequence if shown else after,
+        more=len(found) > limit,
+    )
+    return validated(request, response, changes, shown[-1].changed_at if shown else None)
