@@ -1,0 +1,1 @@
+"""Authorization server and API edge of Cluster Manager Education."""

@@ -1,0 +1,59 @@
+"""What a browser carries: the session cookie, and form tokens bound to a cookie."""
+
+from __future__ import annotations
+
+import secrets
+
+from cme_kit.problems import Forbidden
+from fastapi import Request, Response
+
+from gateway.peppered import Pepper
+
+
+class ForgedForm(Forbidden):
+    """A form that no page of ours was sent with (OWASP ASVS 5.0, 3.5.1)."""
+
+    code = "forged_form"
+
+
+class Browser:
+    """Cookies and form tokens of the login and consent pages."""
+
+    def __init__(self, pepper: Pepper, public_url: str) -> None:
+        self._pepper = pepper
+        self._secure = public_url.startswith("https://")
+        # __Host- binds a cookie to this host, and browsers accept that prefix over https only.
+        prefix = "__Host-" if self._secure else ""
+        self.session_cookie = f"{prefix}cme_session"
+        self._form_cookie = f"{prefix}cme_form"
+
+    def session(self, request: Request) -> str | None:
+        """The session cookie's value."""
+        return request.cookies.get(self.session_cookie)
+
+    def begin_session(self, response: Response, cookie: str) -> None:
+        """Give the browser its session."""
+        self._set(response, self.session_cookie, cookie)
+
+    def end_session(self, response: Response) -> None:
+        """Take the session away."""
+        response.delete_cookie(self.session_cookie, path="/", secure=self._secure, httponly=True, samesite="lax")
+
+    def form_token(self, request: Request) -> tuple[str, str]:
+        """The token for a form of this browser, and the cookie that it is bound to (made when it has none)."""
+        cookie = self.session(request) or request.cookies.get(self._form_cookie) or secrets.token_urlsafe(24)
+        return self._pepper.derive("form", cookie), cookie
+
+    def keep_form_cookie(self, request: Request, response: Response, cookie: str) -> None:
+        """Give the browser the cookie of its form token, unless it has it."""
+        if cookie not in (self.session(request), request.cookies.get(self._form_cookie)):
+            self._set(response, self._form_cookie, cookie)
+
+    def check_form(self, request: Request, token: str) -> None:
+        """Raises ForgedForm unless the token is this browser's."""
+        cookies = (self.session(request), request.cookies.get(self._form_cookie))
+        if not any(cookie and self._pepper.matches(token, "form", cookie) for cookie in cookies):
+            raise ForgedForm("This form is too old or not ours. Open the page again. Nothing was changed.")
+
+    def _set(self, response: Response, name: str, value: str) -> None:
+        response.set_cookie(name, value, path="/", secure=self._secure, httponly=True, samesite="lax")

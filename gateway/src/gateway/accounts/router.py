@@ -1,0 +1,35 @@
+"""`/gateway/v1/accounts`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cme_kit.app import service_router
+from cme_kit.auth import Principal, Requires
+from cme_kit.http import Once, Paged, Provided, page_of
+from cme_kit.schemas import Page
+from fastapi import Request, Response
+
+from gateway.accounts.schemas import AccountRequest, AccountView
+from gateway.accounts.service import Accounts
+
+router = service_router("accounts", "/gateway/v1/accounts")
+Registrar = Annotated[Principal, Requires("gateway.accounts:write")]
+
+
+@router.post("", status_code=201, summary="Create an account")
+async def create(
+    request: AccountRequest, _: Registrar, accounts: Annotated[Accounts, Provided(Accounts)], once: Once
+) -> AccountView:
+    """Create a person's account. Its `subject` is the person's id everywhere."""
+    account = await accounts.prepare(request)
+    return await once(AccountView, lambda tx: accounts.create(tx, account))
+
+
+@router.get("", summary="List accounts")
+async def list_accounts(
+    request: Request, response: Response, _: Registrar, accounts: Annotated[Accounts, Provided(Accounts)], paging: Paged
+) -> Page[AccountView]:
+    """All accounts, oldest first."""
+    found = await accounts.page(paging.after, paging.limit)
+    return page_of(request, response, found, paging, lambda account: account.subject)

@@ -1,0 +1,47 @@
+"""Bodies of the accounts API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from cme_kit.schemas import LanguageCode, Schema, ShortText
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints
+
+from gateway.clients.schemas import OrganisationId
+from gateway.oauth.scopes import ROLES
+
+
+def _role(value: str) -> str:
+    if value not in ROLES:
+        raise ValueError(f"roles are {', '.join(ROLES)}")
+    return value
+
+
+class AccountRequest(Schema):
+    """A person's account to create."""
+
+    username: Annotated[str, StringConstraints(min_length=1, max_length=254, pattern=r"^[^\s\x00-\x1f]+$")] = Field(
+        description="What the person signs in with, such as an e-mail address; capitals do not matter"
+    )
+    password: Annotated[SecretStr, Field(min_length=8, max_length=256)] = Field(
+        description="8 to 256 characters; stored as an Argon2id hash"
+    )
+    display_name: ShortText = Field(description="How pages address the person")
+    language: LanguageCode = Field(default="en", description="The person's language")
+    roles: list[Annotated[str, AfterValidator(_role)]] = Field(
+        min_length=1, max_length=10, description="What the person may do; see the scopes of each role"
+    )
+    organisation_id: OrganisationId | None = Field(default=None, description="The organisation the person acts for")
+
+
+class AccountView(BaseModel):
+    """An account, without its password."""
+
+    subject: str = Field(description="per_…, the subject of the person's tokens")
+    username: str
+    display_name: str
+    language: str
+    roles: list[str]
+    organisation_id: str | None = None
+    created_at: datetime

@@ -1,0 +1,188 @@
+"""The composition root: the authorization server beside the edge, behind one ASGI callable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+import httpx
+from authlib.oauth2.rfc6749 import OAuth2Error
+from cme_kit import http
+from cme_kit.app import prepare_database
+from cme_kit.auth import TokenVerifier
+from cme_kit.clock import Clock, SystemClock
+from cme_kit.mongo import Database
+from cme_kit.outbox import Outbox
+from cme_kit.pages import ASSETS, Pages
+from cme_kit.problems import Problem, ServiceError, install_problem_handlers, problem_response
+from cme_kit.telemetry import configure_logging, start_tracing, trace_requests
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway import health
+from gateway.accounts import pages as login
+from gateway.accounts import repository as account_rows
+from gateway.accounts import router as accounts_api
+from gateway.accounts.browser import Browser
+from gateway.accounts.passwords import Passwords
+from gateway.accounts.service import Accounts
+from gateway.clients import repository as client_rows
+from gateway.clients import router as clients_api
+from gateway.clients.service import Clients
+from gateway.edge.gate import Gate
+from gateway.edge.limits import check_head, declared_length, limited
+from gateway.edge.proxy import Edge
+from gateway.edge.rates import Rates
+from gateway.edge.routes import BODY_LIMIT, OWN, first_segment, route_of
+from gateway.edge.upstreams import open_client
+from gateway.oauth import pages as consent
+from gateway.oauth import repository as grant_rows
+from gateway.oauth import router as oauth_api
+from gateway.oauth.authorization import Authorizations
+from gateway.oauth.keys import SigningKeys
+from gateway.oauth.metadata import Metadata
+from gateway.oauth.revocations import Revocations
+from gateway.oauth.tokens import Tokens
+from gateway.peppered import Pepper
+from gateway.reference import router as reference
+from gateway.reference.document import ApiDocument
+from gateway.settings import Settings
+
+
+@dataclass(frozen=True)
+class Storage:
+    """What creating endpoints stand on: transactions, without a bus."""
+
+    database: Database
+    outbox: Outbox
+    clock: Clock
+
+
+class Gateway:
+    """Own paths go to the authorization server, everything else to the edge."""
+
+    def __init__(self, own: FastAPI) -> None:
+        self.own = own
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection of the ASGI server."""
+        if scope["type"] == "lifespan":
+            await self.own(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        elif route_of(scope["path"]) is None and first_segment(scope["path"]) in OWN:
+            await self._own(scope, receive, send)
+        else:
+            edge: ASGIApp = self.own.state.edge
+            await edge(scope, receive, send)
+
+    async def _own(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            check_head(scope)
+            counted = limited(receive, BODY_LIMIT, declared_length(scope["headers"]))
+        except ServiceError as error:
+            response = problem_response(error.status, error.code, error.detail, headers=error.headers)
+            await response(scope, receive, send)
+            return
+        # Nobody is known yet, so nobody continues a trace.
+        headers = [pair for pair in scope["headers"] if pair[0] not in (b"traceparent", b"tracestate", b"baggage")]
+        await self.own({**scope, "headers": headers}, counted, send)
+
+
+def build(settings: Settings) -> Gateway:
+    """The gateway as an ASGI app."""
+    configure_logging("gateway", settings.log_format)
+    provider = start_tracing("gateway", settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database = Database.connect(settings.mongo_url.get_secret_value(), "gateway", settings.mongo_driver)
+        # The gateway verifies like a service does; its own keys are read from itself, without a socket.
+        itself = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=settings.public_url)
+        async with itself, open_client() as upstream_client:
+            await prepare_database(
+                database, [*http.INDEXES, *account_rows.INDEXES, *client_rows.INDEXES, *grant_rows.INDEXES]
+            )
+            app.state.verifier = TokenVerifier(settings.public_url, f"{settings.public_url}/oauth/jwks", itself)
+            passwords = Passwords()
+            revocations = await _compose(app, settings, database, passwords, upstream_client)
+            following = asyncio.create_task(revocations.follow(), name="revocations")
+            yield
+            following.cancel()
+            passwords.close()
+        await database.close()
+        if provider is not None:
+            provider.shutdown()
+
+    app = FastAPI(
+        title="Cluster Manager Education",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        responses={"4XX": {"model": Problem, "description": "What to change"}},
+    )
+    install_problem_handlers(app)
+    app.add_exception_handler(OAuth2Error, oauth_api.oauth_error)
+    for router in (
+        *(oauth_api.router, consent.router, login.router, clients_api.router, accounts_api.router),
+        *(health.router, reference.router),
+    ):
+        app.include_router(router)
+    app.mount("/assets", StaticFiles(directory=ASSETS), "assets")
+    trace_requests(app)
+    return Gateway(app)
+
+
+async def _compose(
+    app: FastAPI,
+    settings: Settings,
+    database: Database,
+    passwords: Passwords,
+    upstream_client: aiohttp.ClientSession,
+) -> Revocations:
+    clock = SystemClock()
+    issuer = settings.public_url
+    pepper = Pepper(settings.client_secret_pepper.get_secret_value())
+    keys = SigningKeys.load(settings.signing_keys_dir)
+    verifier: TokenVerifier = app.state.verifier
+    grants = grant_rows.GrantRepository(database)
+    revocations = Revocations(grants, clock)
+    await revocations.refresh()
+    clients = Clients(client_rows.ClientRepository(database), pepper, clock)
+    await clients.ensure_bootstrap(settings.bootstrap_client_id, settings.bootstrap_client_secret.get_secret_value())
+    accounts = Accounts(
+        account_rows.AccountRepository(database),
+        account_rows.SessionRepository(database),
+        account_rows.FailureRepository(database),
+        passwords,
+        pepper,
+        clock,
+    )
+    app.state.platform = Storage(database, Outbox(database, clock), clock)
+    app.state.provided = {
+        Accounts: accounts,
+        Authorizations: Authorizations(issuer, clients, grants, clock),
+        Browser: Browser(pepper, issuer),
+        Clients: clients,
+        Metadata: Metadata.of(issuer),
+        health.Overview: health.Overview(settings.upstreams, upstream_client, database),
+        Pages: Pages("gateway"),
+        ApiDocument: ApiDocument.merged(app, issuer),
+        SigningKeys: keys,
+        Tokens: Tokens(issuer, keys, clients, accounts, grants, revocations, verifier, database, clock),
+    }
+    app.state.edge = Edge(
+        settings.upstreams,
+        upstream_client,
+        Gate(verifier, revocations),
+        Rates(settings.rate_per_second, settings.rate_burst),
+        issuer.partition(":")[0],
+        settings.deadline_seconds,
+    )
+    return revocations

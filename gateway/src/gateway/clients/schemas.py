@@ -1,0 +1,99 @@
+"""Bodies of the client registry (names of RFC 7591 section 2 where it has them)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from cme_kit.schemas import Schema, ShortText
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
+
+from gateway.clients.domain import is_redirect_uri
+from gateway.oauth.scopes import SCOPES
+
+OrganisationId = Annotated[str, StringConstraints(pattern=r"^org_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
+GrantType = Literal["client_credentials", "authorization_code", "refresh_token"]
+AuthMethod = Literal["client_secret_basic", "private_key_jwt", "none"]
+PRIVATE_PARTS = {"d", "p", "q", "dp", "dq", "qi", "k", "oth"}
+
+
+def _redirect_uri(value: str) -> str:
+    if not is_redirect_uri(value):
+        raise ValueError("give an https address, or http://127.0.0.1/… for an app, without fragment or user part")
+    return value
+
+
+def _scope(value: str) -> str:
+    if value not in SCOPES:
+        raise ValueError("there is no such scope")
+    return value
+
+
+def _public_keys(value: dict[str, Any]) -> dict[str, Any]:
+    keys = value.get("keys")
+    if set(value) != {"keys"} or not isinstance(keys, list) or not 1 <= len(keys) <= 5:
+        raise ValueError("give a JWK Set with one to five public keys")
+    if any(not isinstance(key, dict) or PRIVATE_PARTS & set(key) for key in keys):
+        raise ValueError("send public keys only; keep the private part to yourself")
+    try:
+        parsed = KeySet.import_key_set({"keys": keys})
+    except (JoseError, ValueError, KeyError, TypeError) as error:
+        raise ValueError("one of the keys is no JWK") from error
+    if not all(isinstance(key, (ECKey, RSAKey, OKPKey)) for key in parsed.keys):
+        raise ValueError("use EC, RSA or OKP keys")
+    return value
+
+
+class ClientRequest(Schema):
+    """A client to register."""
+
+    client_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{2,63}$")] | None = Field(
+        default=None, description="A readable id; one is made when it is left out"
+    )
+    name: ShortText = Field(description="What people are shown when it asks for access")
+    redirect_uris: list[Annotated[str, AfterValidator(_redirect_uri)]] = Field(
+        default=[], max_length=10, description="Where people return to; the port of a loopback address is free"
+    )
+    grant_types: list[GrantType] = Field(min_length=1, description="How it gets tokens")
+    token_endpoint_auth_method: AuthMethod = Field(description="How it proves who it is; none for apps")
+    jwks: Annotated[dict[str, Any], AfterValidator(_public_keys)] | None = Field(
+        default=None, description="Its public keys, for private_key_jwt"
+    )
+    scopes: list[Annotated[str, AfterValidator(_scope)]] = Field(
+        min_length=1, max_length=100, description="The most its tokens may ever do"
+    )
+    organisation_id: OrganisationId | None = Field(default=None, description="The organisation it acts for")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        code_flow = "authorization_code" in self.grant_types
+        if self.token_endpoint_auth_method == "none" and "client_credentials" in self.grant_types:
+            raise ValueError("a client without a credential cannot use client_credentials")
+        if code_flow != bool(self.redirect_uris):
+            raise ValueError("authorization_code needs redirect_uris, and nothing else does")
+        if "refresh_token" in self.grant_types and not code_flow:
+            raise ValueError("refresh_token goes with authorization_code")
+        if (self.token_endpoint_auth_method == "private_key_jwt") != (self.jwks is not None):
+            raise ValueError("private_key_jwt needs jwks, and nothing else does")
+        return self
+
+
+class ClientView(BaseModel):
+    """A registered client."""
+
+    client_id: str
+    name: str
+    redirect_uris: list[str]
+    grant_types: list[str]
+    token_endpoint_auth_method: str
+    scopes: list[str]
+    organisation_id: str | None = None
+    created_at: datetime
+
+
+class RegisteredClient(ClientView):
+    """A new client with its secret, which is shown this once and stored as a keyed hash only."""
+
+    client_secret: str | None = Field(default=None, description="256 random bits; only for client_secret_basic")

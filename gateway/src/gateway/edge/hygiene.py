@@ -1,0 +1,62 @@
+"""Second policy: headers. No client decides who it is, and hop-by-hop headers end here (RFC 9110 section 7.6.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+HOP_BY_HOP = frozenset(
+    {
+        *(b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection"),
+        *(b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect", b"http2-settings"),
+    }
+)
+#: Identities and addresses that only a gateway may state, and headers that change what a request means.
+CLAIMS = frozenset(
+    {
+        *(b"forwarded", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"x-original-url", b"x-rewrite-url"),
+        *(b"x-http-method", b"x-http-method-override", b"x-method-override", b"via", b"x-request-id"),
+    }
+)
+CLAIM_PREFIXES = (b"x-user", b"x-client", b"x-org", b"x-forwarded", b"x-auth", b"x-remote", b"x-tenant")
+#: Set anew by the edge: the length of the body it sends, the upstream's host, its own trace.
+OWN = frozenset({b"host", b"content-length", b"traceparent", b"tracestate", b"baggage"})
+#: A session of the sign-in pages is no business of a service.
+SESSION = b"cookie"
+FROM_UPSTREAM = HOP_BY_HOP | {b"server", b"date", b"x-powered-by", b"via"}
+
+
+def request_headers(headers: Headers, client: str, host: bytes, scheme: str) -> list[tuple[str, str]]:
+    """What goes on to a service."""
+    named = _connection_options(headers)
+    kept: list[tuple[str, str]] = []
+    for name, value in headers:
+        if name in HOP_BY_HOP or name in OWN or name in CLAIMS or name in named or name.startswith(CLAIM_PREFIXES):
+            continue
+        text = value.decode("latin-1")
+        if name == SESSION and not (text := _without_session(text)):
+            continue
+        kept.append((name.decode("latin-1"), text))
+    kept.append(("x-forwarded-for", client))
+    kept.append(("x-forwarded-host", host.decode("latin-1")))
+    kept.append(("x-forwarded-proto", scheme))
+    return kept
+
+
+def response_headers(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """What a service's answer keeps."""
+    named = _connection_options(headers)
+    return [(lowered, value) for name, value in headers if (lowered := name.lower()) not in FROM_UPSTREAM | named]
+
+
+def _connection_options(headers: Headers) -> frozenset[bytes]:
+    for name, value in headers:
+        if name.lower() == b"connection":
+            return frozenset(option.strip().lower() for option in value.split(b","))
+    return frozenset()
+
+
+def _without_session(cookies: str) -> str:
+    parts = (part.strip() for part in cookies.split(";"))
+    return "; ".join(part for part in parts if part and "cme_session=" not in part and "cme_form=" not in part)

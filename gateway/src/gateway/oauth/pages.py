@@ -1,0 +1,141 @@
+"""The authorization endpoint and the consent page."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from cme_kit.auth import Public
+from cme_kit.http import Provided
+from cme_kit.pages import Pages
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from gateway.accounts.browser import Browser
+from gateway.accounts.pages import AUTHORIZE, login_url
+from gateway.accounts.service import Accounts, SignedIn
+from gateway.oauth.authorization import Authorizations, RefusedHere, RefusedThere
+from gateway.oauth.domain import CONSENT_LIFETIME, AuthorizationRequest
+from gateway.oauth.forms import form_items
+from gateway.oauth.scopes import SCOPES, in_order
+
+router = APIRouter(include_in_schema=False)
+AccountsHere = Annotated[Accounts, Provided(Accounts)]
+AuthorizationsHere = Annotated[Authorizations, Provided(Authorizations)]
+BrowserHere = Annotated[Browser, Provided(Browser)]
+PagesHere = Annotated[Pages, Provided(Pages)]
+Everybody = Annotated[None, Public()]
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+@router.get("/oauth/authorize")
+async def authorize(
+    request: Request,
+    pages: PagesHere,
+    browser: BrowserHere,
+    accounts: AccountsHere,
+    authorizations: AuthorizationsHere,
+    _: Everybody,
+) -> Response:
+    """Ask the person, or answer with a code when they allowed it before."""
+    items = [(key, value) for key, value in request.query_params.multi_items() if key != "lang"]
+    return await _authorize(request, items, pages, browser, accounts, authorizations)
+
+
+@router.post("/oauth/authorize")
+async def authorize_by_form(
+    request: Request,
+    pages: PagesHere,
+    browser: BrowserHere,
+    accounts: AccountsHere,
+    authorizations: AuthorizationsHere,
+    _: Everybody,
+) -> Response:
+    """The same with the parameters in a form (RFC 6749 section 3.1)."""
+    return await _authorize(request, await form_items(request), pages, browser, accounts, authorizations)
+
+
+async def _authorize(
+    request: Request,
+    items: list[tuple[str, str]],
+    pages: Pages,
+    browser: Browser,
+    accounts: Accounts,
+    authorizations: Authorizations,
+) -> Response:
+    try:
+        asked = await authorizations.validate(items)
+        return_to = AUTHORIZE + urlencode(items)
+        signed_in = await accounts.session(browser.session(request))
+        if signed_in is None:
+            return RedirectResponse(login_url(return_to), 303, NO_STORE)
+        scopes = authorizations.grantable(asked, signed_in.account)
+        if not await authorizations.has_consent(asked, signed_in.account, scopes):
+            return _consent_page(request, pages, browser, asked, signed_in, scopes, return_to)
+        return RedirectResponse(await authorizations.issue_code(asked, signed_in.account, scopes), 303, NO_STORE)
+    except RefusedHere as refusal:
+        return _refusal_page(request, pages, refusal)
+    except RefusedThere as refusal:
+        return RedirectResponse(refusal.location, 303, NO_STORE)
+
+
+@router.post("/consent")
+async def decide(
+    request: Request,
+    pages: PagesHere,
+    browser: BrowserHere,
+    accounts: AccountsHere,
+    authorizations: AuthorizationsHere,
+    _: Everybody,
+    csrf_token: Annotated[str, Form(max_length=200)] = "",
+    return_to: Annotated[str, Form(max_length=8000)] = "",
+    decision: Annotated[str, Form(pattern="^(allow|deny)$")] = "deny",
+) -> Response:
+    """The person's decision about the authorization request in `return_to`."""
+    browser.check_form(request, csrf_token)
+    signed_in = await accounts.session(browser.session(request))
+    if signed_in is None:
+        return RedirectResponse(login_url(return_to), 303, NO_STORE)
+    try:
+        # The page hands the request back; it is validated again, so nothing in it needs to be trusted.
+        asked = await authorizations.validate(parse_qsl(urlsplit(return_to).query, keep_blank_values=True))
+        if decision == "deny":
+            return RedirectResponse(authorizations.denied(asked), 303, NO_STORE)
+        scopes = authorizations.grantable(asked, signed_in.account)
+        await authorizations.consent(asked, signed_in.account, scopes)
+        return RedirectResponse(await authorizations.issue_code(asked, signed_in.account, scopes), 303, NO_STORE)
+    except RefusedHere as refusal:
+        return _refusal_page(request, pages, refusal)
+    except RefusedThere as refusal:
+        return RedirectResponse(refusal.location, 303, NO_STORE)
+
+
+def _consent_page(
+    request: Request,
+    pages: Pages,
+    browser: Browser,
+    asked: AuthorizationRequest,
+    signed_in: SignedIn,
+    scopes: frozenset[str],
+    return_to: str,
+) -> Response:
+    token, _ = browser.form_token(request)
+    target = urlsplit(asked.redirect_uri)
+    return pages.render(
+        request,
+        "consent.html",
+        headers=NO_STORE,
+        # The form's answer redirects to the client, which form-action has to know.
+        form_targets=f"'self' {target.scheme}://{target.netloc}",
+        client_name=asked.client_name,
+        client_host=target.netloc,
+        person=signed_in.account.display_name,
+        permissions=[SCOPES[scope] for scope in in_order(scopes)],
+        days=CONSENT_LIFETIME.days,
+        csrf_token=token,
+        return_to=return_to,
+    )
+
+
+def _refusal_page(request: Request, pages: Pages, refusal: RefusedHere) -> Response:
+    return pages.render(request, "refused.html", status=400, headers=NO_STORE, detail=refusal.detail)

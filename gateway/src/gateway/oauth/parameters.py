@@ -1,0 +1,77 @@
+"""Reading the parameters of a request to the authorization server, before anything is looked up."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from urllib.parse import unquote_plus
+
+from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError, OAuth2Error
+from joserfc.errors import JoseError
+from joserfc.jws import extract_compact
+
+#: What RFC 6749 appendix A allows in most values; authlib writes some of them into error descriptions.
+_PARAMETER = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]*")
+_STATE = re.compile(r"[\x20-\x7e]*")
+
+
+class InvalidTarget(OAuth2Error):  # type: ignore[misc]  # authlib has no types
+    """The resource is none of ours (RFC 8707 section 2)."""
+
+    error = "invalid_target"
+
+
+def single_values(items: list[tuple[str, str]]) -> dict[str, str]:
+    """The parameters of a request. Raises InvalidRequestError for a repeated one and for forbidden characters."""
+    values = dict(items)
+    if len(values) != len(items):
+        raise InvalidRequestError("A parameter is sent twice.")
+    for name, value in values.items():
+        allowed = _STATE if name == "state" else _PARAMETER
+        if not _PARAMETER.fullmatch(name) or not allowed.fullmatch(value):
+            raise InvalidRequestError("A parameter has characters that are not allowed.")
+    return {name: value for name, value in values.items() if value}
+
+
+def claimed_client_id(values: dict[str, str], authorization: str | None) -> str | None:
+    """Who a token request says it comes from, not verified.
+
+    Raises InvalidClientError when that cannot be read and InvalidRequestError for two ways at once (RFC 6749 section 2.3).
+    """
+    assertion = values.get("client_assertion")
+    if authorization is not None:
+        if assertion or "client_secret" in values:
+            raise InvalidRequestError("Authenticate in one way only.")
+        return _basic_client_id(authorization)
+    if assertion is None:
+        return values.get("client_id")
+    subject = _subject_of(assertion)
+    if values.get("client_id", subject) != subject:
+        raise InvalidClientError(description="client_id and the assertion name different clients.")
+    return subject
+
+
+def _basic_client_id(authorization: str) -> str:
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        raise InvalidClientError(status_code=401, description="Authenticate with HTTP Basic or a client assertion.")
+    try:
+        client_id, separator, _ = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise InvalidClientError(status_code=401, description="The Authorization header cannot be read.") from error
+    if not separator:
+        raise InvalidClientError(status_code=401, description="The Authorization header has no secret.")
+    return unquote_plus(client_id)
+
+
+def _subject_of(assertion: str) -> str:
+    try:
+        claims = json.loads(extract_compact(assertion.encode()).payload or b"")
+    except (JoseError, ValueError) as error:
+        raise InvalidClientError(description="The client assertion is no JWT.") from error
+    subject = claims.get("sub") if isinstance(claims, dict) else None
+    if not isinstance(subject, str):
+        raise InvalidClientError(description="The client assertion names no client.")
+    return subject

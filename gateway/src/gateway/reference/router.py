@@ -1,0 +1,32 @@
+"""`/openapi.json`, `/docs` and the way from `/` to the courses."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cme_kit.auth import Public
+from cme_kit.http import Provided, content_etag, not_modified
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from gateway.reference.document import ApiDocument
+
+router = APIRouter(include_in_schema=False)
+Everybody = Annotated[None, Public()]
+DocumentHere = Annotated[ApiDocument, Provided(ApiDocument)]
+
+
+@router.get("/")
+async def home(_: Everybody) -> RedirectResponse:
+    """People begin at the courses."""
+    return RedirectResponse("/courses", 303)
+
+
+@router.get("/openapi.json")
+async def openapi(request: Request, _: Everybody, document: DocumentHere) -> Response:
+    """The whole API as OpenAPI 3.1."""
+    etag = content_etag(document.json)
+    headers = {"ETag": etag, "Cache-Control": "public, max-age=300"}
+    if not_modified(request, etag):
+        return Response(status_code=304, headers=headers)
+    return Response(document.json, 200, headers, "application/json")

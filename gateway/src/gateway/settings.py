@@ -1,0 +1,29 @@
+"""Settings of the gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cme_kit.settings import DeployableSettings
+from pydantic import Field, SecretStr
+
+
+class Settings(DeployableSettings):
+    """What the gateway needs besides what every deployable needs."""
+
+    #: Base URL of each service by its name, as JSON: `{"enrolment": "http://127.0.0.1:8801", …}`.
+    upstreams: dict[str, str]
+    #: Folder of the keys that sign access tokens; the first key is made at the first start.
+    signing_keys_dir: Path
+    #: Secret that keys the stored hashes of client secrets and form tokens; losing it voids every client secret.
+    client_secret_pepper: Annotated[SecretStr, Field(min_length=16)]
+    #: The client that may create accounts and clients, so that there is a first one.
+    bootstrap_client_id: str
+    bootstrap_client_secret: Annotated[SecretStr, Field(min_length=16)]
+    #: Requests per second that one caller may send in the long run, per group of routes.
+    rate_per_second: int = Field(default=600, ge=1)
+    #: Requests that one caller may send at once after a pause.
+    rate_burst: int = Field(default=1200, ge=1)
+    #: Seconds that a request may take in all.
+    deadline_seconds: float = Field(default=15, gt=0)
