@@ -1,0 +1,1 @@
+"""The service credentials: achievements, awards, signing, status lists and verification."""

@@ -1,0 +1,1 @@
+"""Awards: who earned which achievement, and the credentials that say so."""

@@ -1,0 +1,1 @@
+"""The public badge: its page, its signed document, its image."""

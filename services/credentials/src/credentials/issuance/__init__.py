@@ -1,0 +1,1 @@
+"""Issuance: finishing what was intended, also after a crash."""

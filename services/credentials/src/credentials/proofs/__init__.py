@@ -1,0 +1,1 @@
+"""Data Integrity proofs with the cryptosuite eddsa-rdfc-2022."""

@@ -1,0 +1,1 @@
+"""Status lists: who may see that a badge was revoked, without asking about that badge."""

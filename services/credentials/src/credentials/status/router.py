@@ -1,0 +1,36 @@
+"""The published status lists."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cme_kit.app import service_router
+from cme_kit.auth import Public
+from cme_kit.http import Provided, content_etag, not_modified
+from fastapi import Path, Request, Response
+
+from credentials.status.service import StatusLists
+
+MEDIA_TYPE = "application/vc+ld+json"
+router = service_router("verification", "/credentials/v1")
+
+
+@router.get(
+    "/status/{number}",
+    summary="A signed status list",
+    response_class=Response,
+    responses={200: {"content": {MEDIA_TYPE: {}}}, 304: {"description": "Unchanged"}},
+)
+async def status_list(
+    request: Request,
+    number: Annotated[int, Path(ge=1, le=1_000_000)],
+    lists: Annotated[StatusLists, Provided(StatusLists)],
+    _: Annotated[None, Public()],
+) -> Response:
+    """A BitstringStatusListCredential, signed like the badges. Ask again with If-None-Match: it changes on revocation."""
+    body = (await lists.find(number)).signed.encode()
+    etag = content_etag(body)
+    headers = {"ETag": etag, "Cache-Control": "no-cache"}
+    if not_modified(request, etag):
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type=MEDIA_TYPE)

@@ -1,0 +1,1 @@
+"""Verification: what holds of a credential, check by check."""
