@@ -62,9 +62,9 @@ LEARNER_SCOPES = ("assessment.evidence:submit", "assessment.appeals:lodge", STAF
 class Stage:
     """One line to be someone and to do something."""
 
-    service: RunningService
     bus: Bus
     tokens: Tokens
+    service: RunningService = field(init=False)
     host: str = field(default_factory=lambda: new_id("org"))
     school: str = field(default_factory=lambda: new_id("org"))
     home: str = field(default_factory=lambda: new_id("org"))
@@ -238,9 +238,10 @@ def today() -> date:
 
 
 async def _stage(engines: Engines, bus: Bus, tokens: Tokens, driver: str) -> AsyncIterator[Stage]:
-    async with running(build(engines.settings(Settings, mongo_driver=driver)), tokens) as service:
-        stage = Stage(service, bus, tokens)
-        await stage.publish_programme()
+    stage = Stage(bus, tokens)
+    # Before the service starts, so that the streams it consumes are there when it looks for them.
+    await stage.publish_programme()
+    async with running(build(engines.settings(Settings, mongo_driver=driver)), tokens) as stage.service:
         await stage.complete_plans()
         yield stage
 

@@ -1,7 +1,6 @@
 import hashlib
 from typing import Any
 
-import pytest
 from cme_contracts.assessment import EvidenceSubmitted
 from cme_contracts.enrolment import LearnerWithdrawn
 from cme_kit.ids import new_id
@@ -52,30 +51,26 @@ async def test_the_largest_evidence_fits_and_a_byte_more_does_not(stage: Any) ->
     assert (larger.status_code, larger.json()["code"]) == (413, "content_too_large")
 
 
-@pytest.mark.parametrize(
-    ("declared", "sent", "difference"),
-    [
+async def test_other_bytes_are_refused_and_nothing_is_stored(stage: Any) -> None:
+    learner, enrolment_id = await stage.enrol()
+    png, program = b"\x89PNG\r\n\x1a\n", b"MZ\x90\x00"
+    wrong: list[tuple[dict[str, Any], bytes, str]] = [
         ({}, TEXT + b"more", "size_differs"),
         ({}, TEXT[:-1], "size_differs"),
         ({}, b"", "size_differs"),
         ({}, TEXT.replace(b"we", b"me"), "hash_differs"),
         ({"media_type": "application/pdf"}, TEXT, "type_differs"),
-        ({"content": b"\x89PNG\r\n\x1a\n", "media_type": "image/jpeg"}, b"\x89PNG\r\n\x1a\n", "type_differs"),
-        ({"content": b"MZ\x90\x00", "media_type": "text/plain"}, b"MZ\x90\x00", "type_differs"),
-    ],
-)
-async def test_other_bytes_are_refused_and_nothing_is_stored(
-    stage: Any, declared: dict[str, Any], sent: bytes, difference: str
-) -> None:
-    learner, enrolment_id = await stage.enrol()
-    submission_id = await stage.declare(learner, enrolment_id, 1, **declared)
+        ({"content": png, "media_type": "image/jpeg"}, png, "type_differs"),
+        ({"content": program, "media_type": "text/plain"}, program, "type_differs"),
+    ]
 
-    answer = await stage.call(learner, "PUT", f"/submissions/{submission_id}/content", sent)
-
-    assert (answer.status_code, answer.json()["code"]) == (422, "content_mismatch")
-    assert difference in [error["code"] for error in answer.json()["errors"]]
-    assert (await stage.call(learner, "GET", f"/submissions/{submission_id}/content")).status_code == 404
-    assert (await stage.ok(learner, "GET", f"/submissions/{submission_id}"))["state"] == "awaiting_content"
+    for declared, sent, difference in wrong:
+        submission_id = await stage.declare(learner, enrolment_id, 1, **declared)
+        answer = await stage.call(learner, "PUT", f"/submissions/{submission_id}/content", sent)
+        assert (answer.status_code, answer.json()["code"]) == (422, "content_mismatch")
+        assert difference in [error["code"] for error in answer.json()["errors"]]
+        assert (await stage.call(learner, "GET", f"/submissions/{submission_id}/content")).status_code == 404
+        assert (await stage.ok(learner, "GET", f"/submissions/{submission_id}"))["state"] == "awaiting_content"
 
 
 async def test_a_body_that_claims_another_type_is_refused(stage: Any) -> None:
