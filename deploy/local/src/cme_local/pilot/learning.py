@@ -103,7 +103,7 @@ async def teach(year: Year) -> None:
     year.progress.stage("Four modules, assessed to recognised", len(starters) * len(learning.modules) - len(absent))
     present = list(starters)
     for module in learning.modules:
-        await for_each(present, lambda applicant, module=module: _credit(year, applicant, module))
+        await for_each([(applicant, module) for applicant in present], lambda pair: _credit(year, *pair))
         if module.unit == left.after:
             path = f"{ENROLMENT}/learners/{year.enrolment_ids[left.learner]}/withdrawal"
             body = left.model_dump(mode="json", include={"reason_code", "note", "withdrawn_on"})

@@ -141,7 +141,7 @@ async def _accept(year: Year, applicant: Applicant, offers: dict[str, str], roun
 
 
 async def _refused_for_now(year: Year, applicant: Applicant, offers: dict[str, str]) -> None:
-    """All seats are taken: the next acceptance must be refused. (When this is a second try, seats were added.)"""
+    """All seats are taken: the next acceptance must be refused. At a second try seats were added already."""
     call = await year.coordinator.get(f"{BASE}/calls/{year.call_id}")
     if call["seats"] != year.facts.selection.call.seats:
         return

@@ -1,0 +1,90 @@
+"""The pilot year from the first partner to the last figure, through the public API."""
+
+import secrets
+import time
+from collections.abc import Awaitable
+from urllib.parse import urljoin
+
+from cme_local.console import StageProgress
+from cme_local.pilot import awarding, cast, curriculum, learning, outreach, selection
+from cme_local.pilot.actors import Casting
+from cme_local.pilot.checking import check_samples, pull_catalogue, verify_badges
+from cme_local.pilot.client import PilotFailed, connected
+from cme_local.pilot.facts import read_facts
+from cme_local.pilot.figures import mismatches, read_table, settle
+from cme_local.pilot.report import Report
+from cme_local.pilot.year import Year
+from cme_local.stack import Stack
+
+
+async def play(stack: Stack, progress: StageProgress) -> Report:
+    """Play the year on a running stack and report what the services say of it.
+
+    Playing it again on the same stack repeats the same acts, which change nothing, and reports the same figures.
+
+    Raises:
+        PilotFailed: an act was refused, or a figure is not that of the facts.
+    """
+    began = time.monotonic()
+    async with connected(stack.api) as client:
+        casting = Casting(client, stack)
+        year = Year(
+            stack=stack,
+            facts=read_facts(),
+            client=client,
+            casting=casting,
+            progress=progress,
+            trace_id=secrets.token_hex(16),
+            coordinator=casting.demo_user(stack.user("coordinator")),
+            officer=casting.demo_user(stack.user("officer")),
+            operator=casting.demo_user(stack.user("operator")),
+        )
+        try:
+            report = await _play(year)
+        except* PilotFailed as failures:
+            raise _first(failures) from failures
+        report.table["wall_s"] = round(time.monotonic() - began, 1)
+        report.repeated = client.effort.repeated
+        return report
+
+
+async def _play(year: Year) -> Report:
+    seconds: dict[str, float] = {}
+
+    async def timed(name: str, phase: Awaitable[None]) -> None:
+        began = time.monotonic()
+        await phase
+        seconds[name] = round(time.monotonic() - began, 1)
+
+    await timed("people", cast.assemble(year))
+    await timed("curriculum", curriculum.publish(year))
+    await timed("selection", selection.select(year))
+    await timed("agreements", learning.agree(year))
+    await timed("modules", learning.teach(year))
+    await timed("directory", outreach.reach_out(year))
+    await timed("campaign", outreach.campaign(year))
+    await timed("badges", awarding.award(year))
+    await timed("expiry", selection.wait_for_expiry(year))
+    await timed("settling", settle(year))
+    began = time.monotonic()
+    table = await read_table(year)
+    differing = mismatches(year, table)
+    if differing:
+        raise PilotFailed("The figures are not those of the facts:\n  " + "\n  ".join(differing))
+    table["badges_verified"] = await verify_badges(year)
+    table["courses_pulled"] = await pull_catalogue(year)
+    await check_samples(year, table["samples"])
+    seconds["checking"] = round(time.monotonic() - began, 1)
+    table["trace_id"] = year.trace_id
+    table["seconds"] = seconds
+    trace_url = urljoin(year.stack.urls["traces"], f"/traces/{year.trace_id}")
+    return Report(table, trace_url, seconds)
+
+
+def _first(failures: BaseExceptionGroup[PilotFailed]) -> PilotFailed:
+    """The first failure of acts that ran side by side: the others follow from it or say the same."""
+    failure: BaseException = failures
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    assert isinstance(failure, PilotFailed)
+    return failure
