@@ -7,6 +7,7 @@ from cme_local.pilot.facts import Comment, Outcome, Session, Unit, Vote
 from cme_local.pilot.year import Published, Year
 
 BASE = "/curriculum/v1"
+_MEETINGS = "https://meet.clustereducation.example"
 
 
 async def publish(year: Year) -> None:
@@ -108,7 +109,7 @@ async def _offer(year: Year) -> None:
         if fact.place is not None:
             host = partners[fact.place]
             return body | {"place": {"name": host.name, "city": fact.city, "country": host.country}}
-        return body | {"url": f"{year.stack.api}/courses/{year.facts.curriculum.programme.slug}"}
+        return body | {"url": f"{_MEETINGS}/{fact.unit.lower()}"}
 
     body = facts.model_dump(mode="json", exclude={"sessions"}) | {
         "programme_id": year.published.programme_id,
