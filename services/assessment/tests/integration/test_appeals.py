@@ -104,7 +104,8 @@ async def test_each_assessment_is_appealed_against_once_and_before_validation(st
     path = f"/credits/{credit_id}/appeals"
     body = {"grounds": "Look again"}
 
-    appeal = await lodge(stage, learner, credit_id)
+    at_once = await asyncio.gather(*(stage.call(learner, "POST", path, body) for _ in range(4)))
+    [appeal] = [answer.json() for answer in at_once if answer.status_code == 201]
     twice = await stage.call(learner, "POST", path, body)
     await stage.ok(stage.coordinator, "POST", f"/appeals/{appeal['appeal_id']}/decision", decision())
     after = await stage.call(learner, "POST", path, body)
@@ -117,6 +118,7 @@ async def test_each_assessment_is_appealed_against_once_and_before_validation(st
     await stage.ok(stage.validator, "POST", f"/credits/{credit_id}/validation", validation)
     late = await stage.call(learner, "POST", path, body)
 
+    assert sorted(answer.status_code for answer in at_once) == [201, 409, 409, 409]
     assert (twice.status_code, twice.json()["code"]) == (409, "appeal_open")
     assert (after.status_code, after.json()["code"]) == (409, "already_appealed")
     assert (second_attempt.status_code, second_attempt.json()["attempt"]) == (201, 2)

@@ -85,9 +85,9 @@ class Appeals:
             state=AppealState.OPEN,
             lodged_at=self._clock.now(),
         )
-        await self._appeals.add(appeal, tx.session)
         # Validation writes the same document: it finds the appeal, or the appeal finds the validation.
         await self._credits.replace(credit.model_copy(update={"open_appeal_id": appeal.appeal_id}), tx.session)
+        await self._appeals.add(appeal, tx.session)
         return AppealView.of(appeal)
 
     async def decide(self, tx: Transaction, principal: Principal, appeal_id: str, body: NewDecision) -> AppealView:
