@@ -1,0 +1,1 @@
+"""Outreach: the cluster directory, consents, campaigns, evidence of awareness and labels."""

@@ -1,0 +1,10 @@
+"""`python -m outreach`: serve until SIGTERM."""
+
+from cme_kit.app import serve
+
+from outreach.app import build
+from outreach.settings import OutreachSettings
+
+if __name__ == "__main__":
+    settings = OutreachSettings.load()
+    serve(build(settings), settings)

@@ -1,0 +1,77 @@
+"""Shapes of the consent API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from cme_kit.schemas import LanguageCode, LongText, Moment, Schema, ShortText
+from pydantic import BaseModel, Field, StringConstraints
+
+from outreach.consents.domain import ConsentState, Method, Purpose, RelationKind
+
+
+class NewConsent(Schema):
+    """A declaration that a contact made."""
+
+    purpose: Purpose
+    state: ConsentState
+    language: LanguageCode = Field(description="Language of the text that was shown")
+    text_version: ShortText = Field(description="Which text was shown")
+    method: Method
+    given_at: Moment = Field(description="When it was declared")
+    proof: LongText = Field(description="Where the declaration can be found: form, message id, file")
+
+
+class ConsentView(BaseModel):
+    """A recorded declaration."""
+
+    consent_id: str
+    contact_id: str
+    purpose: Purpose
+    state: ConsentState
+    language: str
+    text_version: str
+    method: Method
+    given_at: datetime
+    proof: str
+    recorded_at: datetime
+    recorded_by: str
+
+
+class ConsentList(BaseModel):
+    """A contact's ledger."""
+
+    items: list[ConsentView] = Field(description="Every declaration, oldest first; the last one of a purpose counts")
+
+
+class NewRelation(Schema):
+    """A documented connection to a contact who declared nothing."""
+
+    kind: RelationKind
+    since: Moment
+    source: LongText = Field(description="What documents it: the order, the balancing test")
+
+
+class Permission(BaseModel):
+    """What would happen if a mail were sent now."""
+
+    allowed: bool
+    rule_id: str = Field(description="The rule that decides, such as FI.role_mailbox.none.yes")
+
+
+class Suppressions(Schema):
+    """Addresses that must never be mailed again, whatever an import says."""
+
+    addresses: list[Annotated[str, StringConstraints(min_length=3, max_length=320)]] = Field(
+        min_length=1, max_length=10_000
+    )
+    reason: ShortText
+
+
+class SuppressionCount(BaseModel):
+    """The list holds keyed hashes only, so it cannot be read back."""
+
+    taken: int = Field(description="Addresses of this request, each once")
+    unusable: int = Field(description="Entries of this request that are no addresses")
+    total: int = Field(description="Addresses on the list")

@@ -1,0 +1,41 @@
+"""Shapes of the label API."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from cme_kit.schemas import Schema
+from pydantic import BaseModel, Field, HttpUrl
+
+from outreach.labels.domain import AwardKind, Level
+
+
+class NewLabel(Schema):
+    """A label that a cluster was awarded."""
+
+    level: Level
+    awarded_on: date = Field(description="A day of the interview's month")
+    evidence_url: HttpUrl = Field(description="Where the award can be seen")
+    kind: AwardKind
+
+
+class LabelView(BaseModel):
+    """A label with its validity and renewal window."""
+
+    label_id: str
+    cluster_id: str
+    level: Level
+    kind: AwardKind
+    awarded_on: date = Field(description="First day of the interview's month")
+    valid_until: date
+    renew_from: date
+    renew_until: date
+    evidence_url: str
+    recorded_at: datetime
+    recorded_by: str
+
+
+class LabelList(BaseModel):
+    """A cluster's labels."""
+
+    items: list[LabelView]

@@ -1,0 +1,99 @@
+"""Evidence that a cluster was reached, in tiers. Pure.
+
+T0 (opens, impressions, scanners) never counts and is not stored. T1 informed: a relay took a mail, a partner's feed
+lists it. T2 engaged: a deliberate act. T3 took part. T4 committed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+
+from outreach.csv_files.domain import CsvRow
+from outreach.fields.domain import clean_text
+
+
+class Tier(StrEnum):
+    """How far a cluster came."""
+
+    INFORMED = "informed"
+    ENGAGED = "engaged"
+    TOOK_PART = "took_part"
+    COMMITTED = "committed"
+
+
+RANK = {tier: rank for rank, tier in enumerate(Tier, 1)}
+#: Kinds of touchpoints and the tier each is evidence of; None never counts.
+TIER_OF_KIND: dict[str, Tier | None] = {
+    "mail_opened": None,
+    "feed_pull": Tier.INFORMED,
+    "mail_accepted": Tier.INFORMED,
+    "link_clicked": Tier.ENGAGED,
+    "webinar_registered": Tier.ENGAGED,
+    "curriculum_downloaded": Tier.ENGAGED,
+    "interest_registered": Tier.ENGAGED,
+    "reply_received": Tier.ENGAGED,
+    "webinar_attended": Tier.TOOK_PART,
+    "meeting": Tier.TOOK_PART,
+    "application_submitted": Tier.COMMITTED,
+    "partner_agreement": Tier.COMMITTED,
+}
+#: Entered by hand, these count only when a second person confirms them.
+CONFIRMED_TIERS = frozenset({Tier.TOOK_PART, Tier.COMMITTED})
+
+COLUMNS: dict[str, str | None] = {
+    name: name for name in ("event_id", "type", "org_id", "contact_id", "at", "evidence", "actor")
+}
+REQUIRED = ("event_id", "type", "org_id", "at")
+
+
+class TouchpointState(StrEnum):
+    """Whether a touchpoint counts."""
+
+    COUNTED = "counted"
+    AWAITING_CONFIRMATION = "awaiting_confirmation"
+
+
+@dataclass(frozen=True)
+class ListedTouchpoint:
+    """A row of an event list that can be evidence."""
+
+    event_id: str
+    organisation: str
+    kind: str
+    tier: Tier
+    occurred_on: date
+    evidence: str
+
+
+def read_touchpoint(row: CsvRow) -> ListedTouchpoint | str:
+    """A row as evidence, or why it is none."""
+    if row.refused:
+        return row.refused
+    cells = {name: clean_text(cell) for name, cell in row.cells.items()}
+    kind = cells["type"]
+    if kind not in TIER_OF_KIND:
+        return "unknown_type"
+    tier = TIER_OF_KIND[kind]
+    if tier is None:
+        return "never_counts"
+    if cells.get("actor", "human") != "human":
+        return "not_a_deliberate_act"
+    if not cells["event_id"] or not cells["org_id"]:
+        return "unknown_organisation" if cells["event_id"] else "no_event_id"
+    try:
+        at = datetime.fromisoformat(cells["at"])
+    except ValueError:
+        return "time_not_understood"
+    day = (at.astimezone(UTC) if at.tzinfo else at).date()
+    return ListedTouchpoint(
+        cells["event_id"][:80], cells["org_id"][:80], kind, tier, day, cells.get("evidence", "")[:300]
+    )
+
+
+def first_state(tier: Tier, *, by_hand: bool, has_evidence: bool) -> TouchpointState:
+    """Whether a touchpoint counts at once: what a log proves does, taking part that somebody claims does not."""
+    if tier in CONFIRMED_TIERS and (by_hand or not has_evidence):
+        return TouchpointState.AWAITING_CONFIRMATION
+    return TouchpointState.COUNTED
