@@ -51,11 +51,10 @@ TICK_SECONDS = 0.05
 
 def build(settings: Settings) -> FastAPI:
     """The app, composed by hand."""
-    # Read before anything starts: without its key the service must not come up.
-    signer = KeyFileSigner(settings.signing_key_file)
-
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # Read before anything else: without its key the service must not come up.
+        signer = KeyFileSigner(settings.signing_key_file)
         async with open_platform("credentials", settings, INDEXES) as platform:
             database, clock = platform.database, platform.clock
             issuer = Issuer(settings.public_url, signer, KeyRepository(database), clock)
