@@ -9,8 +9,8 @@ from fastapi import FastAPI
 
 from curriculum.catalogue import repository as catalogue_repository
 from curriculum.catalogue import router as catalogue_router
+from curriculum.catalogue.domain import Addresses
 from curriculum.catalogue.repository import ChangeRepository, CourseRepository
-from curriculum.catalogue.schemas import Addresses
 from curriculum.catalogue.service import Catalogue
 from curriculum.courses import router as courses_router
 from curriculum.offerings import repository as offering_repository

@@ -105,3 +105,18 @@ def without_offering(course: Course, offering: Offering) -> Course:
     """The record without an offering."""
     others = [known for known in course.offerings if known.offering_id != offering.offering_id]
     return course.model_copy(update={"offerings": others, "updated_at": offering.updated_at})
+
+
+class Addresses:
+    """The public addresses of courses and offerings."""
+
+    def __init__(self, public_url: str) -> None:
+        self.home = public_url.rstrip("/")
+
+    def course(self, slug: str) -> str:
+        """The page of a course."""
+        return f"{self.home}/courses/{slug}"
+
+    def offering(self, offering_id: str) -> str:
+        """An offering alone."""
+        return f"{self.home}/curriculum/v1/offerings/{offering_id}"

@@ -12,8 +12,8 @@ from cme_kit.schemas import LanguageCode, Page
 from fastapi import Query, Request, Response
 from pydantic import BaseModel
 
+from curriculum.catalogue.domain import Addresses
 from curriculum.catalogue.schemas import (
-    Addresses,
     Changes,
     CourseSummary,
     CourseView,

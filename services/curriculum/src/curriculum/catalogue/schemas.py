@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from curriculum.catalogue.domain import Change, ChangeKind, ChangeWord, Course
+from curriculum.catalogue.domain import Addresses, Change, ChangeKind, ChangeWord, Course
 from curriculum.offerings.domain import Session
 from curriculum.profiles.domain import Area
 from curriculum.profiles.schemas import Skill
@@ -84,21 +84,6 @@ class Changes(BaseModel):
     changes: list[ChangeView] = Field(description="In the order of their numbers")
     last_sequence: int = Field(description="Send it as `after` the next time")
     more: bool = Field(description="Whether there are more changes right now")
-
-
-class Addresses:
-    """The public addresses of courses and offerings."""
-
-    def __init__(self, public_url: str) -> None:
-        self.home = public_url.rstrip("/")
-
-    def course(self, slug: str) -> str:
-        """The page of a course."""
-        return f"{self.home}/courses/{slug}"
-
-    def offering(self, offering_id: str) -> str:
-        """An offering alone."""
-        return f"{self.home}/curriculum/v1/offerings/{offering_id}"
 
 
 def course_summary(course: Course, addresses: Addresses) -> CourseSummary:
