@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from authlib.oauth2.rfc6749 import InvalidClientError, InvalidGrantError, InvalidScopeError
+from authlib.oauth2.rfc6749 import InvalidClientError, InvalidGrantError, InvalidRequestError, InvalidScopeError
 from cme_kit.auth import TokenVerifier, Unauthenticated
 from cme_kit.clock import Clock
 from cme_kit.mongo import Database, Session
@@ -58,6 +58,8 @@ class Tokens:
 
     async def issue(self, values: dict[str, str], authorization: str | None) -> dict[str, Any]:
         """The answer to a token request (RFC 6749 section 5.1). Raises OAuth2Error."""
+        if "grant_type" not in values:
+            raise InvalidRequestError("The request has no grant_type.")
         if values.get("resource", self._issuer) != self._issuer:
             raise InvalidTarget("The only resource is this API.")
         view = await self._view(values, authorization)

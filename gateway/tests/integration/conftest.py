@@ -1,0 +1,363 @@
+"""A gateway as it is started in production, an upstream that echoes, and people who sign in."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import html
+import json
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+import uvicorn
+from cme_kit.testing import Engines, free_port
+
+SERVICES = ("enrolment", "curriculum", "assessment", "credentials", "outreach")
+BOOTSTRAP = ("bootstrap", "a-bootstrap-secret-of-the-tests")
+CALLBACK = "http://127.0.0.1:5555/callback"
+
+
+class Echo:
+    """Answers with what it was sent; some paths misbehave."""
+
+    def __init__(self) -> None:
+        self.requests: list[dict[str, Any]] = []
+        self.received = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        last = scope["path"].rpartition("/")[2]
+        self.received = 0
+        digest, more = hashlib.sha256(), True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            digest.update(message.get("body", b""))
+            self.received += len(message.get("body", b""))
+            more = message.get("more_body", False)
+        if last == "slow":
+            await asyncio.sleep(5)
+        request = {
+            "method": scope["method"],
+            "target": scope["raw_path"].decode() + ("?" + scope["query_string"].decode() if scope["query_string"] else ""),
+            "headers": {name.decode(): value.decode("latin-1") for name, value in scope["headers"]},
+            "size": self.received,
+            "sha256": digest.hexdigest(),
+        }
+        self.requests.append(request)
+        headers = [(b"content-type", b"application/json"), (b"x-own", b"kept"), (b"keep-alive", b"timeout=9")]
+        if last == "redirect":
+            await send({"type": "http.response.start", "status": 303, "headers": [(b"location", b"/elsewhere")]})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        if last in ("stream", "break"):
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            for _ in range(64):
+                await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
+            if last == "stream":
+                await send({"type": "http.response.body", "body": b""})
+            return
+        body = json.dumps(request).encode()
+        headers.append((b"content-length", str(len(body)).encode()))
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+@dataclass
+class EchoServer:
+    """The echo with its address."""
+
+    url: str
+    echo: Echo
+
+
+@pytest.fixture(scope="session")
+def echo() -> Iterator[EchoServer]:
+    """An upstream in a thread."""
+    app, port = Echo(), free_port()
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="critical", lifespan="off", server_header=True))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield EchoServer(f"http://127.0.0.1:{port}", app)
+    server.should_exit = True
+    thread.join(5)
+
+
+@dataclass
+class Gateway:
+    """A running gateway and ways to use it."""
+
+    url: str
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes]
+    http: httpx.Client
+    browsers: list[httpx.Client] = field(default_factory=list)
+
+    def client_credentials(self, client: tuple[str, str], scope: str | None = None, **extra: str) -> httpx.Response:
+        """Ask for a client's own token."""
+        form = {"grant_type": "client_credentials", **({"scope": scope} if scope else {}), **extra}
+        return self.http.post("/oauth/token", data=form, auth=client)
+
+    def bearer(self, client: tuple[str, str], scope: str | None = None) -> dict[str, str]:
+        """The header of a client."""
+        return {"Authorization": f"Bearer {self.client_credentials(client, scope).json()['access_token']}"}
+
+    def registrar(self) -> dict[str, str]:
+        """The header of the bootstrap client."""
+        return self.bearer(BOOTSTRAP)
+
+    def register(self, **fields: Any) -> dict[str, Any]:
+        """Register a client."""
+        body = {
+            "client_id": f"client-{secrets.token_hex(5)}",
+            "name": "A test client",
+            "grant_types": ["client_credentials"],
+            "token_endpoint_auth_method": "client_secret_basic",
+            "scopes": ["enrolment.applications:read", "operations:read"],
+            **fields,
+        }
+        answer = self.http.post("/gateway/v1/clients", json=body, headers=self.registrar())
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    def machine(self, *scopes: str) -> tuple[str, str]:
+        """Id and secret of a new client."""
+        made = self.register(scopes=list(scopes)) if scopes else self.register()
+        return made["client_id"], made["client_secret"]
+
+    def app(self, **fields: Any) -> str:
+        """The id of a new public app."""
+        scopes = ["enrolment.people:write", "enrolment.applications:submit", "assessment.transcripts:read"]
+        body = {
+            "grant_types": ["authorization_code", "refresh_token"],
+            "token_endpoint_auth_method": "none",
+            "redirect_uris": ["http://127.0.0.1/callback"],
+            "scopes": scopes,
+            **fields,
+        }
+        return str(self.register(**body)["client_id"])
+
+    def person(self, *roles: str, **fields: Any) -> Person:
+        """A new person's browser, not signed in."""
+        username = f"{secrets.token_hex(5)}@example.org"
+        body = {"username": username, "password": "correct horse", "display_name": "Ona", "roles": list(roles) or ["applicant"]}
+        answer = self.http.post("/gateway/v1/accounts", json=body | fields, headers=self.registrar())
+        assert answer.status_code == 201, answer.text
+        self.browsers.append(httpx.Client(base_url=self.url, timeout=20))
+        return Person(username, "correct horse", answer.json()["subject"], self.browsers[-1])
+
+    def close_browsers(self) -> None:
+        """Everybody goes home."""
+        while self.browsers:
+            self.browsers.pop().close()
+
+
+@dataclass
+class Person:
+    """Somebody with a browser."""
+
+    username: str
+    password: str
+    subject: str
+    browser: httpx.Client
+
+    def login_form(self, page: httpx.Response, **changes: str) -> dict[str, str]:
+        """The fields of the sign-in form as this person fills it in."""
+        return {"username": self.username, "password": self.password, **hidden(page), **changes}
+
+    def sign_in(self, location: str) -> httpx.Response:
+        """Open the sign-in page and send it."""
+        page = self.browser.get(location)
+        return self.browser.post("/login", data=self.login_form(page))
+
+    def authorize(self, app: str, challenge: str, **changes: str) -> httpx.Response:
+        """Open an app's authorization address."""
+        parameters = {
+            "response_type": "code",
+            "client_id": app,
+            "redirect_uri": CALLBACK,
+            "state": "a state",
+            "code_challenge": challenge,
+            "code_challenge_method": "S256",
+            **changes,
+        }
+        return self.browser.get("/oauth/authorize", params={k: v for k, v in parameters.items() if v})
+
+    def consent_page(self, app: str, challenge: str, **changes: str) -> httpx.Response:
+        """Sign in and arrive at the consent page, or back at the app when it was allowed before."""
+        first = self.authorize(app, challenge, **changes)
+        if not first.headers.get("location", "").startswith("/login"):
+            return first
+        back = self.sign_in(first.headers["location"])
+        assert back.status_code == 303, back.text
+        return self.browser.get(back.headers["location"])
+
+    def allow(self, app: str, challenge: str, **changes: str) -> dict[str, str]:
+        """Play the whole flow; the parameters of the redirect."""
+        page = self.consent_page(app, challenge, **changes)
+        if page.status_code == 303:
+            return answer_of(page)
+        answer = self.browser.post("/consent", data={**hidden(page), "decision": "allow"})
+        assert answer.status_code == 303, answer.text
+        return answer_of(answer)
+
+    def tokens(self, app: str, **changes: str) -> dict[str, Any]:
+        """Play the whole flow and exchange the code."""
+        verifier, challenge = pkce()
+        answer = self.allow(app, challenge, **changes)
+        token = self.browser.post("/oauth/token", data=exchange(app, answer["code"], verifier))
+        assert token.status_code == 200, token.text
+        return dict(token.json())
+
+
+def pkce() -> tuple[str, str]:
+    """A verifier and its S256 challenge."""
+    verifier = secrets.token_urlsafe(48)
+    return verifier, base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+def hidden(page: httpx.Response) -> dict[str, str]:
+    """The hidden fields of a page's last form."""
+    found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text)
+    return {name: html.unescape(value) for name, value in found}
+
+
+def answer_of(redirect: httpx.Response) -> dict[str, str]:
+    """The parameters in a redirect's query."""
+    return {key: values[0] for key, values in parse_qs(urlsplit(redirect.headers["location"]).query).items()}
+
+
+def exchange(app: str, code: str, verifier: str) -> dict[str, str]:
+    """The form that exchanges a code."""
+    return {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": CALLBACK,
+        "client_id": app,
+        "code_verifier": verifier,
+    }
+
+
+@dataclass(frozen=True)
+class Helpers:
+    """The functions above, for test modules."""
+
+    pkce: Callable[[], tuple[str, str]] = pkce
+    hidden: Callable[[httpx.Response], dict[str, str]] = hidden
+    answer_of: Callable[[httpx.Response], dict[str, str]] = answer_of
+    exchange: Callable[[str, str, str], dict[str, str]] = exchange
+    bootstrap: tuple[str, str] = BOOTSTRAP
+    callback: str = CALLBACK
+
+
+@pytest.fixture(scope="session")
+def helpers() -> Helpers:
+    return Helpers()
+
+
+def start(engines: Engines, upstream: str, home: Path, **settings: str) -> Gateway:
+    """Start a gateway process and wait until it is ready."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    environment = {
+        **{key: value for key, value in os.environ.items() if not key.startswith(("CME_", "OTEL_"))},
+        "CME_PORT": str(port),
+        "CME_PUBLIC_URL": url,
+        "CME_MONGO_URL": engines.mongo_url,
+        "CME_UPSTREAMS": json.dumps(dict.fromkeys(SERVICES, upstream)),
+        "CME_SIGNING_KEYS_DIR": str(home / "keys"),
+        "CME_CLIENT_SECRET_PEPPER": "a pepper of the tests",
+        "CME_BOOTSTRAP_CLIENT_ID": BOOTSTRAP[0],
+        "CME_BOOTSTRAP_CLIENT_SECRET": BOOTSTRAP[1],
+        **settings,
+    }
+    gateway = Gateway(url, environment, _launch(environment, home), httpx.Client(base_url=url, timeout=20))
+    await_ready(gateway)
+    return gateway
+
+
+def _launch(environment: dict[str, str], home: Path) -> subprocess.Popen[bytes]:
+    with (home / "gateway.log").open("ab") as log:
+        return subprocess.Popen([sys.executable, "-m", "gateway"], env=environment, stdout=log, stderr=log)
+
+
+def await_ready(gateway: Gateway) -> None:
+    """Wait until it answers."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and gateway.process.poll() is None:
+        try:
+            if gateway.http.get("/health/live").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    pytest.fail("the gateway does not start")
+
+
+def stop(gateway: Gateway) -> None:
+    """End it."""
+    gateway.close_browsers()
+    gateway.http.close()
+    gateway.process.send_signal(signal.SIGTERM)
+    gateway.process.wait(15)
+
+
+@pytest.fixture(scope="session")
+def shared_gateway(engines: Engines, echo: EchoServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway for the whole run; tests make clients and people of their own."""
+    running = start(engines, echo.url, tmp_path_factory.mktemp("gateway"))
+    yield running
+    stop(running)
+
+
+@pytest.fixture
+def gateway(shared_gateway: Gateway) -> Iterator[Gateway]:
+    """The shared gateway; the people of this test are gone after it."""
+    yield shared_gateway
+    shared_gateway.close_browsers()
+
+
+@pytest.fixture
+def another_gateway(
+    engines: Engines, echo: EchoServer, tmp_path: Path
+) -> Iterator[Callable[..., Gateway]]:
+    """Start a gateway with settings of its own; the same database."""
+    started: list[Gateway] = []
+
+    def begin(upstream: str = echo.url, **settings: str) -> Gateway:
+        started.append(start(engines, upstream, tmp_path, **settings))
+        return started[-1]
+
+    yield begin
+    for running in started:
+        stop(running)
+
+
+@pytest.fixture
+def killed_and_started() -> Callable[[Gateway, Path], None]:
+    """SIGKILL a gateway and start it again with the same settings."""
+
+    def again(gateway: Gateway, home: Path) -> None:
+        gateway.process.kill()
+        gateway.process.wait()
+        gateway.process = _launch(gateway.environment, home)
+        await_ready(gateway)
+
+    return again
