@@ -6,12 +6,18 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 
 from cme_kit.auth import Requirement
 from cme_kit.problems import MEDIA_TYPE
 
 SECURITY_SCHEME = "oauth2"
+
+
+def api_routes(app: FastAPI) -> list[APIRoute]:
+    """Every endpoint of an app, those of included routers too, which `app.routes` does not list."""
+    routes = (context.original_route for context in iter_route_contexts(app.routes))
+    return [route for route in routes if isinstance(route, APIRoute)]
 
 
 def requirement_of(route: APIRoute) -> Requirement | None:
@@ -28,12 +34,12 @@ def requirement_of(route: APIRoute) -> Requirement | None:
 def openapi_of(app: FastAPI) -> dict[str, Any]:
     """The document (OpenAPI 3.1): one of several scopes is several security requirements, public is an empty list."""
     document = app.openapi()
-    for route in app.routes:
-        if not isinstance(route, APIRoute) or not route.include_in_schema:
+    for route in api_routes(app):
+        if not route.include_in_schema:
             continue
         requirement = requirement_of(route)
         scopes = requirement.scopes if requirement else ()
-        for method in route.methods:
+        for method in route.methods or ():
             operation = document["paths"][route.path_format][method.lower()]
             operation["security"] = [{SECURITY_SCHEME: [scope]} for scope in scopes]
             operation["operationId"] = f"{route.tags[0] if route.tags else 'service'}_{route.name}"
