@@ -4,6 +4,7 @@ import asyncio
 import csv
 import itertools
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -17,7 +18,7 @@ from typing import Any
 
 import httpx
 import pytest
-from cme_kit.testing import Bus, Engines, RunningService, Tokens, eventually, person_id, running
+from cme_kit.testing import Bus, Engines, RunningService, Tokens, eventually, free_port, person_id, running
 from outreach.app import build
 from outreach.settings import OutreachSettings
 
@@ -50,7 +51,9 @@ class Sink:
     #: Set while accepted mails shall be answered.
     answering: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(  # noqa: C901  (one SMTP dialogue reads best in one piece)
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         async def reply(line: str) -> None:
             writer.write(line.encode() + b"\r\n")
             await writer.drain()
@@ -140,7 +143,12 @@ class Outreach:
 
     async def cluster(self, **fields: Any) -> dict[str, Any]:
         number = next(numbers)
-        body = {"name": f"Quince cluster {number}", "country": "SE", "website": f"https://quince-{number}.example", "source": "test"}
+        body = {
+            "name": f"Quince cluster {number}",
+            "country": "SE",
+            "website": f"https://quince-{number}.example",
+            "source": "test",
+        }
         return await self.post("/clusters", {**body, **fields})
 
     async def contact(self, cluster_id: str, address: str, **fields: Any) -> dict[str, Any]:
@@ -200,6 +208,36 @@ def settings_for(engines: Engines, smtp_port: int, **fields: Any) -> OutreachSet
 async def outreach_on(engines: Engines, tokens: Tokens, smtp_port: int, **fields: Any) -> AsyncIterator[Outreach]:
     async with running(build(settings_for(engines, smtp_port, **fields)), tokens) as service:
         yield Outreach(service, tokens)
+
+
+@pytest.fixture
+def run_outreach(engines: Engines, bus: Bus, tokens: Tokens) -> Callable[..., Any]:
+    """`async with run_outreach(smtp_port) as outreach:` as often as a test needs it."""
+    return lambda smtp_port, **fields: outreach_on(engines, tokens, smtp_port, **fields)
+
+
+@pytest.fixture
+def start_process(engines: Engines, bus: Bus) -> Callable[[int], "subprocess.Popen[bytes]"]:
+    """Start the service as a process of its own, to be killed."""
+
+    def start(smtp_port: int) -> "subprocess.Popen[bytes]":
+        environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("CME_")},
+            "CME_PORT": str(free_port()),
+            "CME_MONGO_URL": engines.mongo_url,
+            "CME_NATS_URL": engines.nats_url,
+            "CME_NATS_USER": "test",
+            "CME_NATS_PASSWORD": "test",
+            "CME_PUBLIC_URL": "http://gateway.test",
+            "CME_JWKS_URL": "http://gateway.test/oauth/jwks",
+            "CME_SMTP_HOST": "127.0.0.1",
+            "CME_SMTP_PORT": str(smtp_port),
+            "CME_MAIL_FROM": "CME <outreach@cme.example>",
+            "CME_ADDRESS_KEY": ADDRESS_KEY,
+        }
+        return subprocess.Popen([sys.executable, "-m", "outreach"], env=environment, stdout=subprocess.DEVNULL)
+
+    return start
 
 
 @pytest.fixture

@@ -38,7 +38,9 @@ async def test_an_import_does_what_the_oracle_says(outreach_on_both_drivers, tru
     made = await outreach.upload("/imports?dry_run=false&source=eccp", truth.raw("import_dirty.csv"))
     oracle = {row["external_id"]: row for row in truth.table("oracle.csv")}
     rows = await rows_of(outreach, made)
-    wrong = [(row, oracle[row["external_id"]]) for row in rows if oracle[row["external_id"]]["expected"] != row["outcome"]]
+    wrong = [
+        (row, oracle[row["external_id"]]) for row in rows if oracle[row["external_id"]]["expected"] != row["outcome"]
+    ]
     assert wrong == []
     assert made["outcomes"] == dry["outcomes"] == truth.expected["outcomes"]
     clusters = await all_clusters(outreach)

@@ -15,11 +15,38 @@ from email_validator import EmailNotValidError, validate_email
 
 #: Local parts that name a function, not a person.
 ROLE_NAMES = frozenset(
-    ["admin", "cluster", "contact", "hello", "info", "kansli", "kanslia", "kontakt", "kontaktas", "mail", "office", "post", "posti", "press", "secretariat", "team"]
+    [
+        "admin",
+        "cluster",
+        "contact",
+        "hello",
+        "info",
+        "kansli",
+        "kanslia",
+        "kontakt",
+        "kontaktas",
+        "mail",
+        "office",
+        "post",
+        "posti",
+        "press",
+        "secretariat",
+        "team",
+    ]
 )
 #: Providers whose domain says nothing about an organisation.
 PUBLIC_PROVIDERS = frozenset(
-    ["gmail.com", "googlemail.com", "gmx.de", "hotmail.com", "icloud.com", "outlook.com", "proton.me", "web.de", "yahoo.com"]
+    [
+        "gmail.com",
+        "googlemail.com",
+        "gmx.de",
+        "hotmail.com",
+        "icloud.com",
+        "outlook.com",
+        "proton.me",
+        "web.de",
+        "yahoo.com",
+    ]
 )
 _INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060\ufeff\u00ad]")
 

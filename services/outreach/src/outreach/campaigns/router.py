@@ -42,7 +42,7 @@ async def list_campaigns(
 @router.post("/campaigns/{campaign_id}/start")
 async def start_campaign(
     campaign_id: str,
-    body: StartRequest,
+    _body: StartRequest,
     once: Once,
     campaigns: Annotated[Campaigns, Provided(Campaigns)],
     _: Sender,

@@ -26,8 +26,8 @@ Line = Annotated[LanguageMap, AfterValidator(_one_line)]
 class NewAudience(Schema):
     """Which clusters are addressed; an empty list means all."""
 
-    countries: list[CountryCode] = []
-    labels: list[Literal["none", "bronze", "silver", "gold"]] = []
+    countries: list[CountryCode] = Field(default_factory=list)
+    labels: list[Literal["none", "bronze", "silver", "gold"]] = Field(default_factory=list)
 
 
 class NewCampaign(Schema):

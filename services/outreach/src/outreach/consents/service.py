@@ -120,7 +120,7 @@ class Consents:
         for address_hash in sorted(hashes):
             await self._suppressions.add(address_hash, ALL_PURPOSES, request.reason, now, tx.session)
         await self._contacts.object(hashes, ALL_PURPOSES, now, tx.session)
-        return SuppressionCount(taken=len(hashes), unusable=unusable, total=await self._suppressions.count())
+        return SuppressionCount(taken=len(hashes), unusable=unusable, total=await self._suppressions.count(tx.session))
 
     async def object(self, tx: Transaction, address_hash: str, purpose: Purpose, scope: str, proof: str) -> datetime:
         """An address objects to a purpose or to all (Art. 21(2) GDPR): in force for every entry of it at once."""

@@ -127,6 +127,6 @@ class SuppressionRepository:
         """Forget an objection to one purpose."""
         await self._rows.update({"_id": address_hash}, {"$unset": {f"scopes.{purpose}": ""}}, session=session)
 
-    async def count(self) -> int:
+    async def count(self, session: Session) -> int:
         """How many addresses are on the list."""
-        return await self._rows.count({})
+        return await self._rows.count({}, session=session)

@@ -177,21 +177,24 @@ class Contacts:
         )
 
     def _read(self, row: CsvRow, clusters: dict[str, str]) -> tuple[str | None, str | None, str | None]:
-        if row.refused:
-            return None, None, row.refused
         cluster_id = clusters.get(row.cells.get("org_id", ""))
-        if cluster_id is None:
-            return None, None, "unknown_organisation"
-        if row.cells.get("basis", "") not in {"", "none", *METHODS, *RELATIONS}:
-            return None, None, "basis_not_understood"
-        if any(row.cells.get(name) and _moment(row.cells[name]) is None for name in ("basis_ts", "withdrawn_ts")):
-            return None, None, "time_not_understood"
+        times = [row.cells[name] for name in ("basis_ts", "withdrawn_ts") if row.cells.get(name)]
         try:
-            return cluster_id, normalise_address(row.cells.get("email", "")), None
+            if row.refused:
+                reason: str | None = row.refused
+            elif cluster_id is None:
+                reason = "unknown_organisation"
+            elif row.cells.get("basis", "") not in {"", "none", *METHODS, *RELATIONS}:
+                reason = "basis_not_understood"
+            elif any(_moment(time) is None for time in times):
+                reason = "time_not_understood"
+            else:
+                return cluster_id, normalise_address(row.cells.get("email", "")), None
         except UnusableAddress:
-            return None, None, "contact_address_unusable"
+            reason = "contact_address_unusable"
         except DoubtfulAddress:
-            return None, None, "address_may_imitate_another"
+            reason = "address_may_imitate_another"
+        return None, None, reason
 
     async def erase_person(self, tx: Transaction, event: PersonErased) -> None:
         """Delete the contacts that are this person; that their address objected stays known by its hash."""

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 MAX_CELL = 4_000
+MONTHS = 12
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 COUNTRY_NAMES = {
     "SE": "sweden sverige swe ruotsi svedija schweden", "FI": "finland suomi fin suomija finnland",
@@ -102,22 +103,26 @@ def label_level(text: str) -> str | None:
 
 def read_date(text: str) -> tuple[DateReading, date | None]:
     """A date as ISO 8601, an Excel day number or day/month/year; 03/04/2021 is ambiguous and left to a person."""
-    bare = text.strip()
     try:
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", bare):
-            return DateReading.SURE, date.fromisoformat(bare)
-        if re.fullmatch(r"[34]\d{4}", bare):
-            return DateReading.SURE, _EXCEL_EPOCH + timedelta(days=int(bare))
-        if match := re.fullmatch(r"(\d{1,2})[/.](\d{1,2})[/.](\d{4})", bare):
-            first, second, year = (int(part) for part in match.groups())
-            if "." in bare or first > 12:  # noqa: PLR2004  (months end at 12; with dots the day always comes first)
-                return DateReading.SURE, date(year, second, first)
-            if second > 12:  # noqa: PLR2004
-                return DateReading.SURE, date(year, first, second)
-            return DateReading.AMBIGUOUS, None
-    except ValueError:
+        return _reading(text.strip())
+    except ValueError:  # such as the 31st of February
         return DateReading.NONE, None
-    return DateReading.NONE, None
+
+
+def _reading(bare: str) -> tuple[DateReading, date | None]:
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", bare):
+        return DateReading.SURE, date.fromisoformat(bare)
+    if re.fullmatch(r"[34]\d{4}", bare):
+        return DateReading.SURE, _EXCEL_EPOCH + timedelta(days=int(bare))
+    match = re.fullmatch(r"(\d{1,2})[/.](\d{1,2})[/.](\d{4})", bare)
+    if match is None:
+        return DateReading.NONE, None
+    first, second, year = (int(part) for part in match.groups())
+    if "." in bare or first > MONTHS:  # with dots the day always comes first
+        return DateReading.SURE, date(year, second, first)
+    if second > MONTHS:
+        return DateReading.SURE, date(year, first, second)
+    return DateReading.AMBIGUOUS, None
 
 
 def mentions_special_category(text: str) -> bool:

@@ -72,24 +72,30 @@ def read_touchpoint(row: CsvRow) -> ListedTouchpoint | str:
     if row.refused:
         return row.refused
     cells = {name: clean_text(cell) for name, cell in row.cells.items()}
-    kind = cells["type"]
-    if kind not in TIER_OF_KIND:
-        return "unknown_type"
-    tier = TIER_OF_KIND[kind]
-    if tier is None:
-        return "never_counts"
-    if cells.get("actor", "human") != "human":
-        return "not_a_deliberate_act"
-    if not cells["event_id"] or not cells["org_id"]:
-        return "unknown_organisation" if cells["event_id"] else "no_event_id"
-    try:
-        at = datetime.fromisoformat(cells["at"])
-    except ValueError:
-        return "time_not_understood"
-    day = (at.astimezone(UTC) if at.tzinfo else at).date()
-    return ListedTouchpoint(
-        cells["event_id"][:80], cells["org_id"][:80], kind, tier, day, cells.get("evidence", "")[:300]
+    tier = TIER_OF_KIND.get(cells["type"])
+    at = _moment(cells["at"])
+    refusals = (
+        (cells["type"] not in TIER_OF_KIND, "unknown_type"),
+        (tier is None, "never_counts"),
+        (cells.get("actor", "human") != "human", "not_a_deliberate_act"),
+        (not cells["event_id"], "no_event_id"),
+        (not cells["org_id"], "unknown_organisation"),
+        (at is None, "time_not_understood"),
     )
+    if (refused := next((reason for holds, reason in refusals if holds), None)) is not None:
+        return refused
+    assert tier is not None  # as refused above
+    assert at is not None
+    evidence = cells.get("evidence", "")[:300]
+    return ListedTouchpoint(cells["event_id"][:80], cells["org_id"][:80], cells["type"], tier, at.date(), evidence)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at.astimezone(UTC) if at.tzinfo else at
 
 
 def first_state(tier: Tier, *, by_hand: bool, has_evidence: bool) -> TouchpointState:
