@@ -1,6 +1,6 @@
 """`cme demo`: the stack comes up and the pilot year is played through its public API."""
 
-# ruff: noqa: PLC0415 -- the player is imported while the processes start
+# ruff: noqa: PLC0415 -- the player and what draws its report are for a demonstration only
 
 import json
 import sys
@@ -30,12 +30,11 @@ class Demo:
         """
         starting = Progress(PROCESS_COUNT)
         async with running_stack(self._port_base, self._data, starting.ready) as running:
-            # Here and not at the top: the processes are starting while the player is imported.
-            from cme_local import pilot
+            from cme_local.pilot import play
 
             began = time.monotonic()
             with Stages() as stages:
-                report = await pilot.play(running.stack, stages)
+                report = await play(running.stack, stages)
             report.render(_console())
             if self._json_file is not None:
                 _write(self._json_file, json.dumps(report.table, indent=1) + "\n")
