@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from opentelemetry import trace
 from pydantic import BaseModel, Field
+from pymongo.errors import ConnectionFailure, PyMongoError
 from starlette.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
@@ -129,6 +130,12 @@ def _field_errors(errors: Sequence[Any]) -> list[FieldError]:
     ]
 
 
+def _passes(error: PyMongoError) -> bool:
+    """Whether a database error is about the moment, not about the request: gone, too slow, or overtaken too often."""
+    labels = ("TransientTransactionError", "UnknownTransactionCommitResult")
+    return isinstance(error, ConnectionFailure) or error.timeout or any(map(error.has_error_label, labels))
+
+
 def install_problem_handlers(app: FastAPI) -> None:
     """Make every error of an app a problem document, unexpected ones included."""
 
@@ -150,6 +157,15 @@ def install_problem_handlers(app: FastAPI) -> None:
         code = phrase.lower().replace(" ", "_").replace("-", "_")
         detail = error.detail if error.detail != phrase else f"{phrase}."
         return problem_response(error.status_code, code, detail, headers=dict(error.headers or {}))
+
+    @app.exception_handler(PyMongoError)
+    async def database_error(request: Request, error: PyMongoError) -> Response:
+        if not _passes(error):
+            return await unexpected(request, error)
+        # Whether a commit was made may be unknown; repeated with its Idempotency-Key, a request still acts once.
+        log.warning("the database did not answer", path=request.url.path, error=type(error).__name__)
+        waiting = Unavailable("The database does not answer right now; send the same request again in a moment.")
+        return problem_response(waiting.status, waiting.code, waiting.detail, headers=waiting.headers)
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
