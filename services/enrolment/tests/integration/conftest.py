@@ -9,8 +9,11 @@ import httpx
 import pytest
 from cme_contracts.curriculum import ProgrammePublished, PublishedUnit
 from cme_kit.ids import new_id
+from cme_kit.outbox import Transaction
 from cme_kit.testing import Bus, Engines, RunningService, Tokens, eventually, person_id, running
 from enrolment.app import build
+from enrolment.applications.domain import Application, Cluster, Score, check_eligibility
+from enrolment.applications.repository import ApplicationRepository
 from enrolment.settings import Settings
 
 COORDINATOR = (
@@ -161,7 +164,13 @@ class House:
 
     async def applicant(self) -> Someone:
         person = self.someone(person_id(), *APPLICANT)
-        body = {"given_name": "Ada", "family_name": "Berg", "email": "ada@cluster.example", "language": "sv", "country": "SE"}
+        body = {
+            "given_name": "Ada",
+            "family_name": "Berg",
+            "email": "ada@cluster.example",
+            "language": "sv",
+            "country": "SE",
+        }
         assert (await person.put("/people/me", body)).status_code == 200
         return person
 
@@ -189,13 +198,31 @@ class House:
                 assert scored.status_code == 201, scored.text
         return Applied(person, application, country)
 
+    async def seed(self, call: dict[str, Any], *read: tuple[str, int]) -> list[Applied]:
+        """Read applications of (country, points of 30), stored directly: for tests of what comes after."""
+        platform = self.service.app.state.platform
+        repository = ApplicationRepository(platform.database)
+        applications = [_read_application(call["call_id"], country, points) for country, points in read]
+
+        async def store(tx: Transaction) -> None:
+            for application in applications:
+                assert await repository.add(application, tx.session)
+
+        await platform.outbox.transaction(store)
+        return [
+            Applied(self.someone(one.person_id, *APPLICANT), one.model_dump(mode="json"), one.country)
+            for one in applications
+        ]
+
     async def score(self, application_id: str, reader: Someone, points: int) -> httpx.Response:
         body = {"motivation": points, "experience": points, "impact": points, "comment": "Read."}
         return await reader.post(f"/applications/{application_id}/scores", body)
 
     async def close(self, call: dict[str, Any]) -> None:
         body = {"closes_at": moment(seconds=-1)}
-        answer = await self.coordinator.patch(f"/calls/{call['call_id']}", body, **{"If-Match": f'"{call["revision"]}"'})
+        answer = await self.coordinator.patch(
+            f"/calls/{call['call_id']}", body, **{"If-Match": f'"{call["revision"]}"'}
+        )
         assert answer.status_code == 200, answer.text
 
     async def select(self, call: dict[str, Any], applied: list[Applied], **within: float) -> list[dict[str, Any]]:
@@ -223,15 +250,46 @@ class House:
     async def learner(self, **call_fields: Any) -> tuple[Someone, dict[str, Any]]:
         """A person with a seat, and their enrolment."""
         call = await self.call(**call_fields)
-        applied = await self.apply(call["call_id"], points=4)
+        [applied] = await self.seed(call, ("SE", 24))
         await self.select(call, [applied])
         enrolment_id = (await self.accept(applied)).json()["enrolment_id"]
         return applied.person, (await applied.person.get(f"/learners/{enrolment_id}")).json()
 
 
+def _read_application(call_id: str, country: str, points: int) -> Application:
+    now = datetime.now(UTC)
+    cluster = Cluster(**ELIGIBLE)
+    scores = [
+        Score(
+            score_id=new_id("scr"),
+            reader_id=person_id(),
+            motivation=0,
+            experience=0,
+            impact=0,
+            comment="Read.",
+            total=total,
+            scored_at=now,
+        )
+        for total in (points // 2, points - points // 2)
+    ]
+    return Application(
+        application_id=new_id("app"),
+        call_id=call_id,
+        person_id=person_id(),
+        organisation_id=new_id("org"),
+        country=country,
+        motivation="We want to learn.",
+        employer_support=True,
+        cluster=cluster,
+        eligibility=check_eligibility(cluster),
+        submitted_at=now,
+        scores=scores,
+    )
+
+
 @pytest.fixture
 def driver() -> str:
-    """The named driver; tests of repository-heavy rules run on both by their own parametrisation."""
+    """The named driver; the rules that lean most on the database are tested on both."""
     return "motor"
 
 
@@ -242,4 +300,3 @@ async def house(driver: str, engines: Engines, bus: Bus, tokens: Tokens) -> Asyn
         house = House(service, bus, tokens)
         await house.knows_programme()
         yield house
-

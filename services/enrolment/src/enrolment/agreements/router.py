@@ -61,8 +61,8 @@ async def amend_agreement(
     response: Response,
     service: Service,
     once: Once,
-    revision: ExpectedRevision,
     _: Coordinator,
+    revision: ExpectedRevision,
 ) -> AgreementView:
     """Replace the content by a new version. Approvals of the earlier one do not count for it."""
     agreement = await once(AgreementView, lambda tx: service.amend(tx, agreement_id, revision, new))

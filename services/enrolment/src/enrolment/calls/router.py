@@ -53,8 +53,8 @@ async def change_call(
     response: Response,
     service: Service,
     once: Once,
-    revision: ExpectedRevision,
     _: Annotated[Principal, Requires("enrolment.calls:write")],
+    revision: ExpectedRevision,
 ) -> CallView:
     """Move the end of the window; a moment that has passed closes the call."""
     async with service.in_turn(call_id):

@@ -100,9 +100,7 @@ def explain_promotion(application: Application, ground: Ground, quotas: Sequence
     """Why somebody on the waiting list now gets an offer."""
     if ground is Ground.MINIMUM:
         minimum = next(quota.minimum for quota in quotas if quota.country == application.country)
-        why = (
-            f"{application.country} held fewer places than the {minimum} kept for it, and yours is its best application"
-        )
+        why = f"{application.country} held fewer than the {_places(minimum)} kept for it, and yours is its best application"
     else:
         why = "yours is the best application whose country may hold another place"
     return f"Offered from the waiting list: a place became free, and {why} (rank {application.rank})."
@@ -112,10 +110,14 @@ def _standing(application: Application, place: int, of: int) -> str:
     return f"rank {place} of {of} with {application.points} of {MOST_POINTS} points"
 
 
+def _places(count: int) -> str:
+    return "1 place" if count == 1 else f"{count} places"
+
+
 def _explain_offer(application: Application, place: int, of: int, ground: Ground, quota: Quota) -> str:
     standing = _standing(application, place, of)
     if ground is Ground.MINIMUM:
-        return f"Offered: {standing}; one of the {quota.minimum} places kept for {quota.country}."
+        return f"Offered: {standing}; from the {_places(quota.minimum)} kept for {quota.country}."
     return f"Offered: {standing}."
 
 
@@ -123,8 +125,8 @@ def _explain_waiting(
     application: Application, place: int, of: int, offers: int, waiting: int, blocking: Quota | None
 ) -> str:
     standing = _standing(application, place, of)
-    if blocking is not None:
-        why = f"{blocking.country} holds {blocking.maximum} places already, its maximum in this call"
+    if blocking is not None and blocking.maximum is not None:
+        why = f"{blocking.country} holds {_places(blocking.maximum)} already, its maximum in this call"
     else:
         why = f"all {offers} offers went to better ranked applications or to places kept for a country"
     return f"Waitlisted: {standing}; {why}. Place {waiting} of the waiting list."
