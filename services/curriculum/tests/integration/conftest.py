@@ -21,8 +21,9 @@ class Desk:
         self.app = service.app
         self.tokens = tokens
         self.bodies = bodies
+        self.coordinator_id = person_id()
         self.coordinator = tokens.bearer(
-            "per_01jb6x0000000000000000c00r",
+            self.coordinator_id,
             "curriculum.profiles:write",
             "curriculum.programmes:write",
             "curriculum.reviews:write",

@@ -1,6 +1,6 @@
 """HTTP of the public catalogue: what partner platforms pull, with validators so that pulling again is cheap."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Annotated, TypeVar
 
@@ -40,17 +40,17 @@ def last_modified(changed_at: datetime, now: datetime) -> datetime:
     It counts whole seconds. While its second is not over, a record can change in it again, so the second before is
     said: no later change hides behind it (RFC 9110 section 8.8.2.1).
     """
-    second = changed_at.replace(microsecond=0)
+    second = changed_at.astimezone(UTC).replace(microsecond=0)
     return second - timedelta(seconds=1) if second == now.replace(microsecond=0) else second
 
 
-def unchanged_since(request: Request, modified: datetime) -> bool:
+def unchanged_since(request: Request, changed_at: datetime) -> bool:
     """Whether `If-Modified-Since` holds; `If-None-Match` goes before it (RFC 9110 section 13.2.2)."""
     since = request.headers.get("if-modified-since")
     if since is None or "if-none-match" in request.headers:
         return False
     try:
-        return modified <= parsedate_to_datetime(since)
+        return changed_at.replace(microsecond=0) <= parsedate_to_datetime(since)
     except (TypeError, ValueError):  # not a date: as if it were absent (section 13.1.3)
         return False
 
@@ -65,7 +65,7 @@ def validated(
     if changed_at is not None:
         modified = last_modified(changed_at, SystemClock().now())
         headers["Last-Modified"] = format_datetime(modified, usegmt=True)
-        unchanged = unchanged or unchanged_since(request, modified)
+        unchanged = unchanged or unchanged_since(request, changed_at)
     if unchanged:
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)

@@ -53,11 +53,11 @@ async def get_offering(
 async def change_offering(
     offering_id: str,
     body: NewOffering,
+    _: Planner,
     revision: ExpectedRevision,
     once: Once,
     response: Response,
     service: Service,
-    _: Planner,
 ) -> Offering:
     """Replace what an offering says: dates, seats, sessions. It stays with its programme."""
     offering = await once(Offering, lambda tx: service.change(tx, offering_id, body, revision))

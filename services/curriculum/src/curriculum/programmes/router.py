@@ -95,11 +95,11 @@ async def edit_version(
     programme_id: str,
     version: int,
     body: ProgrammeDraft,
+    _: Author,
     revision: ExpectedRevision,
     once: Once,
     response: Response,
     service: Service,
-    _: Author,
 ) -> VersionView:
     """Replace the content of a draft. Units and outcomes keep their ids as long as they keep their codes."""
     view = await once(VersionView, lambda tx: _viewed(service.edit(tx, programme_id, version, body, revision)))
