@@ -86,7 +86,9 @@ class Workshop:
 
     async def credential(self, name: str, achievement: Achievement, index: int) -> dict[str, Any]:
         organisation = new_id("org")
-        acts = [Act(step=step, institution_id=organisation, on=date(2026, 11, 20)) for step in ("Assessed", "Validated")]
+        acts = [
+            Act(step=step, institution_id=organisation, on=date(2026, 11, 20)) for step in ("Assessed", "Validated")
+        ]
         unit = achievement.unit
         achieved = [o.outcome_id for o in unit.outcomes] if unit else [u.unit_id for u in achievement.units]
         now = datetime.now(UTC)
@@ -140,5 +142,3 @@ async def workshop(tmp_path: Path) -> Workshop:
     await made.credential("revoked", achievements[1], REVOKED_INDEX)
     await made.status_list(REVOKED_INDEX)
     return made
-
-

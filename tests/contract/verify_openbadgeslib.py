@@ -1,6 +1,6 @@
 """Verify a folder of credentials with openbadgeslib, without a network: the same folder and answer as js/verify.mjs.
 
-    python verify_openbadgeslib.py DIR
+python verify_openbadgeslib.py DIR
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from openbadgeslib.errors import LibOpenBadgesException
-from openbadgeslib.ob3.ldp import OB3LdpVerifier, verify_data_integrity_proof
 from openbadgeslib.ob3.did import resolve_verification_method
+from openbadgeslib.ob3.ldp import OB3LdpVerifier, verify_data_integrity_proof
 from openbadgeslib.ob3.status import check_credential_status
 
 
@@ -49,7 +49,12 @@ def verify(folder: Folder, text: str) -> dict[str, Any]:
         check_credential_status(credential, folder.download)
     except LibOpenBadgesException as error:
         revoked = "status 'revocation' is set" in str(error)
-        return {"id": document["id"], "verified": revoked, "revoked": revoked, "error": None if revoked else repr(error)}
+        return {
+            "id": document["id"],
+            "verified": revoked,
+            "revoked": revoked,
+            "error": None if revoked else repr(error),
+        }
     return {"id": document["id"], "verified": True, "revoked": False, "error": None}
 
 

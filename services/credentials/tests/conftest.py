@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cme_contracts.assessment import CreditAct, CreditRecognised, ProgrammeCompleted
@@ -13,13 +14,14 @@ from cme_contracts.curriculum import ProgrammePublished, PublishedOutcome, Publi
 from cme_contracts.enrolment import OrganisationRegistered, PersonRegistered
 from cme_kit.ids import new_id
 from cme_kit.testing import Bus, Engines, RunningService, Tokens, eventually, running
+from credentials.achievements.domain import achievements_of
 from credentials.app import build
+from credentials.awards.domain import Act, Attestation, compose_credential, identifiers
 from credentials.settings import Settings
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 READ, REVOKE = "credentials.awards:read", "credentials.awards:revoke"
-NAME = "Ieva Petrauskaitė"
 
 
 def new_key(path: Path) -> Path:
@@ -73,6 +75,34 @@ def programme() -> ProgrammePublished:
     )
 
 
+@pytest.fixture
+def published() -> ProgrammePublished:
+    return programme()
+
+
+@pytest.fixture
+def unsigned(published: ProgrammePublished) -> dict[str, Any]:
+    """A credential as it is composed, at place 4711 of list 1."""
+    achievement = achievements_of(published, [f"ach_{n}" for n in range(5)])[0]
+    attestation = Attestation(
+        points=5,
+        achieved_ids=[outcome.outcome_id for outcome in published.units[0].outcomes],
+        acts=[Act(step="Assessed", institution_id="org_1", on=date(2026, 11, 20))],
+        attested_on=date(2026, 11, 20),
+    )
+    return compose_credential(
+        "http://gateway.test",
+        {"id": "did:web:gateway.test", "type": ["Profile"], "name": "CME"},
+        "cred_1",
+        achievement,
+        attestation,
+        identifiers("per_1", "a@b.example", "5a17"),
+        {"org_1": "Näringsliv “Ö”\n\t\\"},
+        (1, 4711),
+        datetime(2026, 11, 23, 15, 42, 7, tzinfo=UTC),
+    )
+
+
 @dataclass
 class World:
     """The other services, as far as credentials hears of them."""
@@ -94,8 +124,8 @@ class World:
         person_id = new_id("per")
         event = PersonRegistered(
             person_id=person_id,
-            given_name=NAME.split()[0],
-            family_name=NAME.split()[1],
+            given_name="Ieva",
+            family_name="Petrauskaitė",
             email="ieva@cluster.example",
             language="lt",
         )

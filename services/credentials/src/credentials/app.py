@@ -51,6 +51,7 @@ TICK_SECONDS = 0.05
 
 def build(settings: Settings) -> FastAPI:
     """The app, composed by hand."""
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # Read before anything else: without its key the service must not come up.

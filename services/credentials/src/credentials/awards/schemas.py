@@ -8,7 +8,6 @@ from typing import Annotated
 from cme_kit.schemas import Schema
 from pydantic import BaseModel, Field, StringConstraints
 
-
 from credentials.awards.domain import Award, credential_url
 
 Reason = Annotated[str, StringConstraints(min_length=3, max_length=500)]

@@ -59,7 +59,8 @@ async def verify(
     request: Request, body: VerificationRequest, service: Service, badges: Public_, _: Everybody
 ) -> VerificationView:
     """Name each check and its result. Contexts are bundled and nothing is fetched: a status list or key of another
-    issuer is `unknown`, never assumed to be fine."""
+    issuer is `unknown`, never assumed to be fine.
+    """
     if len(await request.body()) > MAX_BYTES + ENVELOPE_BYTES:
         raise DocumentTooLarge
     document = body.credential if body.credential is not None else await _by_address(body.url or "", badges)
