@@ -6,10 +6,14 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cme_local.console import Progress, Stages, print_stack
 from cme_local.processes import PROCESS_COUNT
 from cme_local.run import running_stack
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Demo:
@@ -55,7 +59,7 @@ def _write(path: Path, text: str) -> None:
     part.replace(path)
 
 
-def _console() -> object:
+def _console() -> "Console":
     from rich.console import Console
 
     # A pipe has no width of its own; 120 columns keep the links whole.

@@ -35,7 +35,13 @@ def for_deployable(deployable: Deployable, data: Path, ports: Ports, secrets: St
             "CME_NATS_PASSWORD": secrets.nats_passwords[name],
             "CME_JWKS_URL": f"{ports.gateway_url}/oauth/jwks",
         }
-    return inherited() | settings | _own_settings(name, data, ports, secrets)
+    return _as_in_image() | settings | _own_settings(name, data, ports, secrets)
+
+
+def _as_in_image() -> dict[str, str]:
+    env = inherited()
+    paths = (env.get("PYTHONPATH"), str(Path(__file__).parent / "as_in_image"))
+    return env | {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
 
 
 def _own_settings(name: str, data: Path, ports: Ports, secrets: StackSecrets) -> dict[str, str]:
