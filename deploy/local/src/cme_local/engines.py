@@ -9,8 +9,9 @@ from cme_local.errors import UserError
 from cme_local.processes import SERVICES, Ports
 from cme_local.secrets import NATS_TOOL_USER, StackSecrets, write_private
 
-# The smallest cache with which the pilot year does not evict: the default of 1 GB would count as resident memory in time.
-MONGO_CACHE = "64M"
+# A fifth of it may be dirty before readers have to evict, and with 64 MB the pilot year got there: a reader that
+# evicts holds the server's one lock, and the transaction whose pages it waits for never ended.
+MONGO_CACHE = "256M"
 
 
 def binary(name: str) -> str:
@@ -82,7 +83,7 @@ def mongo_command(data: Path, ports: Ports) -> list[str]:
         *("--config", str(config)),
         *("--host", "127.0.0.1", "--port", str(ports.mongo)),
         *("--storage-path", str(storage)),
-        *("--cache-size", MONGO_CACHE, "--session-max", "300"),
+        *("--cache-size", MONGO_CACHE, "--session-max", "1000"),
         *("--log-level", "WARNING"),
         "--sync-on-commit",
     ]
