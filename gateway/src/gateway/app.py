@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
-import httpx
 from authlib.oauth2.rfc6749 import OAuth2Error
 from cme_kit import http
 from cme_kit.app import prepare_database
@@ -101,13 +101,16 @@ def build(settings: Settings) -> Gateway:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database = Database.connect(settings.mongo_url.get_secret_value(), "gateway", settings.mongo_driver)
-        # The gateway verifies like a service does; its own keys are read from itself, without a socket.
-        itself = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=settings.public_url)
-        async with itself, open_client() as upstream_client:
+
+        async def own_keys() -> dict[str, Any]:
+            keys: SigningKeys = app.state.provided[SigningKeys]
+            return keys.public()
+
+        async with open_client() as upstream_client:
             await prepare_database(
                 database, [*http.INDEXES, *account_rows.INDEXES, *client_rows.INDEXES, *grant_rows.INDEXES]
             )
-            app.state.verifier = TokenVerifier(settings.public_url, f"{settings.public_url}/oauth/jwks", itself)
+            app.state.verifier = TokenVerifier(settings.public_url, own_keys)
             passwords = Passwords()
             revocations = await _compose(app, settings, database, passwords, upstream_client)
             following = asyncio.create_task(revocations.follow(), name="revocations")

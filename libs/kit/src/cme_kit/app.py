@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any
 
-import httpx
 import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -20,7 +19,7 @@ from pydantic import BaseModel, Field
 from starlette.types import ASGIApp
 
 from cme_kit import consumers, http, outbox
-from cme_kit.auth import Principal, Public, Requires, TokenVerifier
+from cme_kit.auth import Principal, Public, Requires, TokenVerifier, keys_at
 from cme_kit.clock import Clock, SystemClock
 from cme_kit.consumers import Consumers, Subscription
 from cme_kit.mongo import Database, Index, PyMongoError
@@ -208,10 +207,9 @@ def create_service_app(
 
     @asynccontextmanager
     async def with_verifier(app: FastAPI) -> AsyncIterator[None]:
-        async with httpx.AsyncClient(timeout=3) as client:
-            app.state.verifier = TokenVerifier(settings.public_url, settings.jwks_url, client)
-            async with lifespan(app):
-                yield
+        app.state.verifier = TokenVerifier(settings.public_url, keys_at(settings.jwks_url))
+        async with lifespan(app):
+            yield
         if provider is not None:
             provider.shutdown()
 
@@ -237,8 +235,11 @@ def provide(app: FastAPI, platform: Platform, services: Mapping[type, object]) -
     app.state.provided = dict(services)
 
 
-def serve(app: ASGIApp, settings: DeployableSettings) -> None:
-    """Serve until SIGTERM, then finish the running requests."""
+def serve(app: ASGIApp, settings: DeployableSettings, *, behind_gateway: bool = True) -> None:
+    """Serve until SIGTERM, then finish the running requests.
+
+    Only what stands behind the gateway believes `X-Forwarded-*` of the loopback address.
+    """
     uvicorn.run(
         app,
         host=settings.host,
@@ -246,6 +247,7 @@ def serve(app: ASGIApp, settings: DeployableSettings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=behind_gateway,
         timeout_graceful_shutdown=10,
         h11_max_incomplete_event_size=16_384,
     )

@@ -106,7 +106,6 @@ class Outbox:
         }
         await self._rows.insert(row, session=session)
 
-
     async def erase_personal(self, aggregate_id: str, session: Session) -> None:
         """Keep that personal events of an aggregate were published, and no longer what they said.
 

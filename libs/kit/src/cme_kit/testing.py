@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import shutil
 import socket
@@ -153,9 +152,11 @@ class Tokens:
 
     def verifier(self) -> TokenVerifier:
         """A verifier that reads this key without a network."""
-        body = json.dumps({"keys": [self.key.as_dict(private=False)]})
-        client = httpx.AsyncClient(transport=httpx.MockTransport(lambda _request: httpx.Response(200, text=body)))
-        return TokenVerifier(ISSUER, f"{ISSUER}/oauth/jwks", client)
+
+        async def key_set() -> Any:
+            return {"keys": [self.key.as_dict(private=False)]}
+
+        return TokenVerifier(ISSUER, key_set)
 
 
 @pytest.fixture(scope="session")
