@@ -1,6 +1,6 @@
 import json
 from datetime import date
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from credentials.badges.domain import NAMESPACE, Badge, bake, draw, training_year
@@ -19,7 +19,7 @@ def test_a_module_lights_its_quarter_and_the_programme_all(module: int, lit: int
 def test_titles_are_escaped_and_the_drawing_is_well_formed() -> None:
     svg = draw(Badge(module=2, title='A <script> & "quotes" in a very long title', year="2026–27"))
 
-    root = ElementTree.fromstring(svg)
+    root = ET.fromstring(svg)
 
     assert root.tag.endswith("svg")
     assert "<script>" not in svg
@@ -30,7 +30,7 @@ def test_what_is_baked_in_comes_out_again_even_when_it_ends_a_section() -> None:
 
     baked = bake(draw(Badge(module=1, title="One", year="2026–27")), credential)
 
-    element = ElementTree.fromstring(baked).find(f"{{{NAMESPACE}}}credential")
+    element = ET.fromstring(baked).find(f"{{{NAMESPACE}}}credential")
     assert element is not None
     assert json.loads(element.text or "") == json.loads(baked_document(baked) or "") == credential
     assert baked_document("<svg/>") is None

@@ -11,8 +11,9 @@ from cme_kit.outbox import Outbox, Transaction
 
 from credentials.awards.domain import AwardState, Credential
 from credentials.awards.repository import AwardRepository, CredentialRepository
+from credentials.jsonld.domain import RefusedDocument
 from credentials.keys.service import Issuer
-from credentials.proofs.domain import BadProof, RefusedDocument, only_proof, verify_proof
+from credentials.proofs.domain import BadProof, only_proof, verify_proof
 from credentials.status.service import StatusLists
 
 BATCH = 50
@@ -62,7 +63,9 @@ class Issuance:
             try:
                 await self._finish(credential)
             except (BadProof, RefusedDocument) as error:
-                log.error("a credential cannot be issued", credential_id=credential.credential_id, reason=str(error))
+                log.exception(
+                    "a credential cannot be issued", credential_id=credential.credential_id, reason=str(error)
+                )
 
     async def _finish(self, credential: Credential) -> None:
         signed = credential.signed

@@ -12,7 +12,7 @@ import base58
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
-from credentials.jsonld.domain import Json, RefusedDocument, canonical
+from credentials.jsonld.domain import Json, canonical
 
 CRYPTOSUITE = "eddsa-rdfc-2022"
 #: Multicodec of an Ed25519 public key (Multikey, VC Data Integrity section 2.1.1).
@@ -99,7 +99,7 @@ def only_proof(document: Json) -> Json:
     proofs = proofs if isinstance(proofs, list) else [proofs]
     if len(proofs) != 1 or not isinstance(proofs[0], dict):
         raise BadProof("The document needs exactly one proof.")
-    [proof] = proofs
+    proof: Json = proofs[0]
     expected = {"type": "DataIntegrityProof", "cryptosuite": CRYPTOSUITE, "proofPurpose": "assertionMethod"}
     for member, value in expected.items():
         if proof.get(member) != value:
@@ -124,19 +124,3 @@ def verify_proof(document: Json, proof: Json, public_key: bytes) -> None:
         VerifyKey(public_key).verify(signed, signature)
     except BadSignatureError as error:
         raise BadProof("The content is not what was signed with this key.") from error
-
-
-__all__ = [
-    "CRYPTOSUITE",
-    "BadProof",
-    "RefusedDocument",
-    "canonical_configuration",
-    "moment_text",
-    "multikey",
-    "only_proof",
-    "proof_options",
-    "public_key_of",
-    "signing_input",
-    "verify_proof",
-    "with_proof",
-]

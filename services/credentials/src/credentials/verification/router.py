@@ -58,8 +58,10 @@ class Unreadable(Unprocessable):
 async def verify(
     request: Request, body: VerificationRequest, service: Service, badges: Public_, _: Everybody
 ) -> VerificationView:
-    """Name each check and its result. Contexts are bundled and nothing is fetched: a status list or key of another
-    issuer is `unknown`, never assumed to be fine.
+    """Name each check and its result.
+
+    Contexts are bundled and nothing is fetched: a status list or key of another issuer is `unknown`, never assumed to
+    be fine.
     """
     if len(await request.body()) > MAX_BYTES + ENVELOPE_BYTES:
         raise DocumentTooLarge
