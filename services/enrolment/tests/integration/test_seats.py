@@ -22,7 +22,7 @@ async def test_fifty_concurrent_acceptances_fill_twenty_seats_exactly(house: Any
     applied = await house.seed(call, *[("SE", 20)] * 50)
     await house.select(call, applied)
 
-    answers = await asyncio.wait_for(asyncio.gather(*(house.accept(one) for one in applied)), timeout=20)
+    answers = await asyncio.wait_for(asyncio.gather(*(house.accept(one) for one in applied)), timeout=60)
 
     assert sorted(answer.status_code for answer in answers) == [200] * 20 + [409] * 30
     assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"seats_taken"}
@@ -48,7 +48,7 @@ async def test_two_replicas_fill_the_seats_exactly(house: Any, engines: Engines,
         for one in applied[::2]:
             one.person.http = replica.http
 
-        answers = await asyncio.wait_for(asyncio.gather(*(house.accept(one) for one in applied)), timeout=20)
+        answers = await asyncio.wait_for(asyncio.gather(*(house.accept(one) for one in applied)), timeout=60)
 
     assert sorted(answer.status_code for answer in answers) == [200] * 5 + [409] * 15
     assert await house.database.collection("learners").count({}) == 5
