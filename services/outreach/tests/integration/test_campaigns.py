@@ -193,7 +193,7 @@ async def test_a_killed_sender_leaves_doubt_and_never_sends_twice(run_outreach, 
 
     process = start_process(sink.port)
     try:
-        await eventually(lambda: asyncio.sleep(0, len(sink.mails) >= 10), 30)
+        await eventually(lambda: asyncio.sleep(0, len(sink.mails) >= 10), 80)
         sink.answering.clear()  # four mails are taken by the relay and not yet answered
         taken = len(sink.mails)
         await eventually(lambda: asyncio.sleep(0, len(sink.mails) >= taken + 3))

@@ -27,7 +27,11 @@ async def all_clusters(outreach) -> list[dict]:
     return found
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("outreach_on_both_drivers", "seed"),
+    zip(("motor", "pymongo"), SEEDS, strict=True),
+    indirect=["outreach_on_both_drivers"],
+)
 async def test_an_import_does_what_the_oracle_says(outreach_on_both_drivers, truth_of: Callable, seed: int) -> None:
     outreach, truth = outreach_on_both_drivers, truth_of(seed)
     await suppress(outreach, truth)
