@@ -191,9 +191,16 @@ async def _messages(year: Year, **query: str | int) -> list[Any]:
 
 
 async def _mails(year: Year) -> list[Any]:
-    """The mails of this campaign as the contacts got them, in a stable order."""
+    """One mail of the campaign for each cluster's domain, in a stable order: one contact answers for the cluster."""
     mails = [mail for mail in await _messages(year, limit=_TAKE_ALL) if _interest_link(year, mail)]
-    return sorted(mails, key=lambda mail: mail["to"])
+    first: dict[str, Any] = {}
+    for mail in sorted(mails, key=_recipient):
+        first.setdefault(_recipient(mail).partition("@")[2], mail)
+    return list(first.values())
+
+
+def _recipient(mail: Any) -> str:
+    return str(mail["envelope"]["to"][0])
 
 
 def _interest_link(year: Year, mail: Any) -> str:
