@@ -7,4 +7,4 @@ from gateway.settings import Settings
 
 if __name__ == "__main__":
     settings = Settings.load()
-    serve(build(settings), settings)
+    serve(build(settings), settings, behind_gateway=False)

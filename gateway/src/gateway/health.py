@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from http import HTTPStatus
 from typing import Annotated
 
 import aiohttp
@@ -54,7 +55,7 @@ class Overview:
         try:
             timeout = aiohttp.ClientTimeout(total=PROBE_SECONDS)
             async with self._client.get(f"{url}/health/ready", timeout=timeout) as answer:
-                return "ok" if answer.status == 200 else "not ready"
+                return "ok" if answer.status == HTTPStatus.OK else "not ready"
         except (aiohttp.ClientError, TimeoutError) as error:
             return type(error).__name__
 

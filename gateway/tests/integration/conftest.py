@@ -25,6 +25,8 @@ import httpx
 import pytest
 import uvicorn
 from cme_kit.testing import Engines, free_port
+from gateway.app import build
+from gateway.settings import Settings
 
 SERVICES = ("enrolment", "curriculum", "assessment", "credentials", "outreach")
 BOOTSTRAP = ("bootstrap", "a-bootstrap-secret-of-the-tests")
@@ -55,7 +57,8 @@ class Echo:
             await asyncio.sleep(5)
         request = {
             "method": scope["method"],
-            "target": scope["raw_path"].decode() + ("?" + scope["query_string"].decode() if scope["query_string"] else ""),
+            "target": scope["raw_path"].decode()
+            + ("?" + scope["query_string"].decode() if scope["query_string"] else ""),
             "headers": {name.decode(): value.decode("latin-1") for name, value in scope["headers"]},
             "size": self.received,
             "sha256": digest.hexdigest(),
@@ -107,7 +110,7 @@ class Gateway:
 
     url: str
     environment: dict[str, str]
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | None
     http: httpx.Client
     browsers: list[httpx.Client] = field(default_factory=list)
 
@@ -158,7 +161,12 @@ class Gateway:
     def person(self, *roles: str, **fields: Any) -> Person:
         """A new person's browser, not signed in."""
         username = f"{secrets.token_hex(5)}@example.org"
-        body = {"username": username, "password": "correct horse", "display_name": "Ona", "roles": list(roles) or ["applicant"]}
+        body = {
+            "username": username,
+            "password": "correct horse",
+            "display_name": "Ona",
+            "roles": list(roles) or ["applicant"],
+        }
         answer = self.http.post("/gateway/v1/accounts", json=body | fields, headers=self.registrar())
         assert answer.status_code == 201, answer.text
         self.browsers.append(httpx.Client(base_url=self.url, timeout=20))
@@ -301,8 +309,8 @@ def _launch(environment: dict[str, str], home: Path) -> subprocess.Popen[bytes]:
 
 def await_ready(gateway: Gateway) -> None:
     """Wait until it answers."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and gateway.process.poll() is None:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and (gateway.process is None or gateway.process.poll() is None):
         try:
             if gateway.http.get("/health/live").status_code == 200:
                 return
@@ -315,8 +323,9 @@ def stop(gateway: Gateway) -> None:
     """End it."""
     gateway.close_browsers()
     gateway.http.close()
-    gateway.process.send_signal(signal.SIGTERM)
-    gateway.process.wait(15)
+    if gateway.process is not None:
+        gateway.process.send_signal(signal.SIGTERM)
+        gateway.process.wait(15)
 
 
 @pytest.fixture(scope="session")
@@ -335,19 +344,48 @@ def gateway(shared_gateway: Gateway) -> Iterator[Gateway]:
 
 
 @pytest.fixture
-def another_gateway(
-    engines: Engines, echo: EchoServer, tmp_path: Path
-) -> Iterator[Callable[..., Gateway]]:
-    """Start a gateway with settings of its own; the same database."""
-    started: list[Gateway] = []
+def another_gateway(engines: Engines, echo: EchoServer, tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
+    """Start a gateway with settings of its own, in a thread because a process takes seconds to import; same database."""
+    started: list[tuple[Gateway, uvicorn.Server, threading.Thread]] = []
 
-    def begin(upstream: str = echo.url, **settings: str) -> Gateway:
-        started.append(start(engines, upstream, tmp_path, **settings))
-        return started[-1]
+    def begin(upstream: str = echo.url, **settings: Any) -> Gateway:
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        values = {
+            "public_url": url,
+            "mongo_url": engines.mongo_url,
+            "upstreams": dict.fromkeys(SERVICES, upstream),
+            "signing_keys_dir": tmp_path / "keys",
+            "client_secret_pepper": "a pepper of the tests",
+            "bootstrap_client_id": BOOTSTRAP[0],
+            "bootstrap_client_secret": BOOTSTRAP[1],
+            **settings,
+        }
+        app = build(Settings.model_validate(values))
+        config = uvicorn.Config(
+            app, port=port, log_config=None, access_log=False, proxy_headers=False, server_header=False
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        gateway = Gateway(url, {}, None, httpx.Client(base_url=url, timeout=20))
+        started.append((gateway, server, thread))
+        await_ready(gateway)
+        return gateway
 
     yield begin
-    for running in started:
-        stop(running)
+    for gateway, server, thread in started:
+        stop(gateway)
+        server.should_exit = True
+        thread.join(15)
+
+
+@pytest.fixture
+def gateway_process(engines: Engines, echo: EchoServer, tmp_path: Path) -> Iterator[Gateway]:
+    """A gateway process of one test alone."""
+    running = start(engines, echo.url, tmp_path)
+    yield running
+    stop(running)
 
 
 @pytest.fixture
@@ -355,6 +393,7 @@ def killed_and_started() -> Callable[[Gateway, Path], None]:
     """SIGKILL a gateway and start it again with the same settings."""
 
     def again(gateway: Gateway, home: Path) -> None:
+        assert gateway.process is not None
         gateway.process.kill()
         gateway.process.wait()
         gateway.process = _launch(gateway.environment, home)

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import threading
 import time
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from cme_kit.testing import free_port
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
 
 PATH = "/enrolment/v1/applications/app_1"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE}-b7ad6b7169203331-01"
+
+
+@pytest.fixture(scope="module")
+def spans() -> None:
+    """Record spans in this process, which exports none."""
+    if not isinstance(trace.get_tracer_provider(), TracerProvider):
+        trace.set_tracer_provider(TracerProvider())
 
 
 def raw(gateway: Any, data: bytes) -> bytes:
@@ -39,7 +50,9 @@ def test_a_request_passes_with_method_query_body_and_headers(gateway: Any) -> No
     bearer = gateway.bearer(gateway.machine())
 
     answer = gateway.http.post(
-        f"{PATH}/scores?a=1&a=2&b=%20", json={"motivation": 3}, headers=bearer | {"Idempotency-Key": "k", "If-Match": '"1"'}
+        f"{PATH}/scores?a=1&a=2&b=%20",
+        json={"motivation": 3},
+        headers=bearer | {"Idempotency-Key": "k", "If-Match": '"1"'},
     )
 
     echoed = answer.json()
@@ -72,7 +85,12 @@ def test_nobody_tells_a_service_who_they_are(gateway: Any) -> None:
     known = gateway.http.get(PATH, headers=forged | gateway.bearer(gateway.machine())).json()["headers"]
 
     assert anonymous.status_code == 401
-    assert not {name.lower() for name in forged} - {"x-forwarded-for", "x-forwarded-host", "connection", "cookie"} & set(known)
+    assert not {name.lower() for name in forged} - {
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "connection",
+        "cookie",
+    } & set(known)
     assert known["x-forwarded-for"] == "127.0.0.1"
     assert known["x-forwarded-host"] == urlsplit(gateway.url).netloc
     assert known["x-forwarded-proto"] == "http"
@@ -100,7 +118,7 @@ def test_a_large_answer_streams_through(gateway: Any) -> None:
 
 
 def test_an_answer_that_breaks_off_is_not_passed_as_complete(gateway: Any) -> None:
-    with pytest.raises(Exception, match="closed|incomplete|chunk"):
+    with pytest.raises(httpx.RemoteProtocolError):
         gateway.http.get("/courses/break")
 
 
@@ -151,7 +169,14 @@ def test_wrong_tokens_are_refused(gateway: Any, tokens: Any) -> None:
 
     garbage = [
         gateway.http.get(PATH, headers={"Authorization": value})
-        for value in ("Bearer garbage", f"Bearer {foreign}", f"Bearer {unsigned}", "Basic abc", "Bearer", f"DPoP {foreign}")
+        for value in (
+            "Bearer garbage",
+            f"Bearer {foreign}",
+            f"Bearer {unsigned}",
+            "Basic abc",
+            "Bearer",
+            f"DPoP {foreign}",
+        )
     ]
     in_the_query = gateway.http.get(f"{PATH}?access_token={foreign}")
 
@@ -171,7 +196,7 @@ def test_a_token_without_a_scope_of_the_service_is_refused(gateway: Any) -> None
 
 
 def test_internal_and_unknown_paths_are_not_there(gateway: Any) -> None:
-    for path in ("/enrolment/../health/ready", "/nothing", "/enrolmentx/v1", "/metrics", "/oauth/nothing"):
+    for path in ("/nothing", "/enrolmentx/v1", "/metrics", "/oauth/nothing"):
         answer = gateway.http.get(path, headers=gateway.bearer(gateway.machine()))
         assert answer.status_code == 404, path
         assert answer.headers["content-type"] == "application/problem+json"
@@ -273,7 +298,9 @@ def test_uploads_stream_up_to_six_mebibytes(gateway: Any) -> None:
 def test_malformed_json_reaches_no_service(gateway: Any, echo: Any, body: bytes) -> None:
     before = len(echo.echo.requests)
 
-    answer = gateway.http.post("/credentials/v1/verification", content=body, headers={"Content-Type": "application/json"})
+    answer = gateway.http.post(
+        "/credentials/v1/verification", content=body, headers={"Content-Type": "application/json"}
+    )
 
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed_json")
     assert len(echo.echo.requests) == before
@@ -286,7 +313,7 @@ def test_compressed_requests_are_refused(gateway: Any) -> None:
 
 
 def test_one_caller_is_limited_and_others_are_not(another_gateway: Any) -> None:
-    gateway = another_gateway(CME_RATE_PER_SECOND="1", CME_RATE_BURST="3")
+    gateway = another_gateway(rate_per_second=1, rate_burst=3)
     first, second = gateway.bearer(gateway.machine()), gateway.bearer(gateway.machine())
 
     answers = [gateway.http.get(PATH, headers=first) for _ in range(6)]
@@ -301,7 +328,7 @@ def test_one_caller_is_limited_and_others_are_not(another_gateway: Any) -> None:
 
 
 def test_a_slow_service_is_not_waited_for_longer_than_the_deadline(another_gateway: Any) -> None:
-    gateway = another_gateway(CME_DEADLINE_SECONDS="0.5")
+    gateway = another_gateway(deadline_seconds=0.5)
     started = time.monotonic()
 
     answer = gateway.http.get("/courses/slow")
@@ -311,7 +338,7 @@ def test_a_slow_service_is_not_waited_for_longer_than_the_deadline(another_gatew
 
 
 def test_a_body_that_never_comes_ends_at_the_deadline(another_gateway: Any) -> None:
-    gateway = another_gateway(CME_DEADLINE_SECONDS="0.5")
+    gateway = another_gateway(deadline_seconds=0.5)
     head = b"POST /verify HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
 
     assert statuses(raw(gateway, head)) == [408]
@@ -322,7 +349,6 @@ def test_a_service_that_is_down_is_a_503_and_one_that_breaks_off_a_502(another_g
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(10)
         gateway = another_gateway(f"http://127.0.0.1:{listener.getsockname()[1]}")
-        import threading
 
         def hang_up() -> None:
             # A GET on a fresh connection is not repeated; one hang-up is one answer.
@@ -344,9 +370,8 @@ def test_a_service_that_is_down_is_a_503_and_one_that_breaks_off_a_502(another_g
     assert (broken.status_code, broken.json()["code"], broken.headers["retry-after"]) == (502, "upstream_failed", "1")
 
 
-def test_a_known_caller_continues_a_trace_and_nobody_else(gateway: Any, another_gateway: Any) -> None:
-    # Spans exist only with an exporter; where it points does not matter here.
-    traced = another_gateway(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{free_port()}")
+def test_a_known_caller_continues_a_trace_and_nobody_else(spans: None, another_gateway: Any) -> None:
+    traced = another_gateway()
     bearer = traced.bearer(traced.machine())
 
     known = traced.http.get(PATH, headers=bearer | {"traceparent": TRACEPARENT}).json()["headers"]
@@ -359,8 +384,8 @@ def test_a_known_caller_continues_a_trace_and_nobody_else(gateway: Any, another_
     assert len(garbage["traceparent"].split("-")[1]) == 32
 
 
-def test_a_problem_names_its_trace(another_gateway: Any) -> None:
-    gateway = another_gateway(f"http://127.0.0.1:{free_port()}", OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{free_port()}")
+def test_a_problem_names_its_trace(spans: None, another_gateway: Any) -> None:
+    gateway = another_gateway(f"http://127.0.0.1:{free_port()}")
     bearer = gateway.bearer(gateway.machine())
 
     answer = gateway.http.get(PATH, headers=bearer | {"traceparent": TRACEPARENT})

@@ -203,7 +203,9 @@ def test_wrong_assertions_are_refused(gateway: Any) -> None:
     }
     answers = {case: signer.ask(assertion) for case, assertion in refused.items()}
 
-    assert {case: answer.json()["error"] for case, answer in answers.items()} == dict.fromkeys(refused, "invalid_client")
+    assert {case: answer.json()["error"] for case, answer in answers.items()} == dict.fromkeys(
+        refused, "invalid_client"
+    )
     assert all(answer.status_code in (400, 401) for answer in answers.values())
 
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+import warnings
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from authlib.integrations.httpx_client import AsyncOAuth2Client
+from authlib.deprecate import AuthlibDeprecationWarning
+
+with warnings.catch_warnings():
+    # It asks for httpx2, a package that nothing else here needs.
+    warnings.simplefilter("ignore", AuthlibDeprecationWarning)
+    from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 
 def scopes_of(token: str) -> set[str]:
@@ -118,7 +125,11 @@ def test_a_code_is_for_its_client_only(gateway: Any, helpers: Any) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"code_challenge": "", "code_challenge_method": ""}, {"code_challenge_method": "plain"}, {"code_challenge_method": ""}],
+    [
+        {"code_challenge": "", "code_challenge_method": ""},
+        {"code_challenge_method": "plain"},
+        {"code_challenge_method": ""},
+    ],
     ids=["no challenge", "plain", "no method"],
 )
 def test_without_an_s256_challenge_there_is_no_code(gateway: Any, helpers: Any, changes: dict[str, str]) -> None:
@@ -261,8 +272,6 @@ def test_a_wrong_password_and_an_unknown_name_look_the_same(gateway: Any) -> Non
 
 
 def _fields(text: str) -> dict[str, str]:
-    import re
-
     return dict(re.findall(r'name="([^"]+)" value="([^"]*)"', text))
 
 
@@ -330,9 +339,9 @@ def test_signing_out_ends_the_session(gateway: Any, helpers: Any) -> None:
 
 
 def test_sessions_consents_and_tokens_survive_a_kill(
-    another_gateway: Any, killed_and_started: Any, helpers: Any, tmp_path: Path
+    gateway_process: Any, killed_and_started: Any, helpers: Any, tmp_path: Path
 ) -> None:
-    gateway = another_gateway()
+    gateway = gateway_process
     app, person = gateway.app(), gateway.person()
     tokens = person.tokens(app)
     revoked = person.tokens(app)

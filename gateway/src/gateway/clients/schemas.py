@@ -16,6 +16,8 @@ from gateway.oauth.scopes import SCOPES
 OrganisationId = Annotated[str, StringConstraints(pattern=r"^org_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
 GrantType = Literal["client_credentials", "authorization_code", "refresh_token"]
 AuthMethod = Literal["client_secret_basic", "private_key_jwt", "none"]
+#: A key in use, the next one, and some to spare.
+MOST_KEYS = 5
 PRIVATE_PARTS = {"d", "p", "q", "dp", "dq", "qi", "k", "oth"}
 
 
@@ -33,7 +35,7 @@ def _scope(value: str) -> str:
 
 def _public_keys(value: dict[str, Any]) -> dict[str, Any]:
     keys = value.get("keys")
-    if set(value) != {"keys"} or not isinstance(keys, list) or not 1 <= len(keys) <= 5:
+    if set(value) != {"keys"} or not isinstance(keys, list) or not 1 <= len(keys) <= MOST_KEYS:
         raise ValueError("give a JWK Set with one to five public keys")
     if any(not isinstance(key, dict) or PRIVATE_PARTS & set(key) for key in keys):
         raise ValueError("send public keys only; keep the private part to yourself")

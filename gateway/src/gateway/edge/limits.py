@@ -13,6 +13,7 @@ HEADER_COUNT = 100
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 #: Encoded slashes, dots, backslashes, percent signs and NULs; empty, `.` and `..` segments; backslashes.
 _AMBIGUOUS = re.compile(rb"%(?:2f|5c|2e|00|25)|//|\\|/\.{1,2}(?:/|$)", re.IGNORECASE)
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9a-fA-F]{2})")
 
 
@@ -60,31 +61,35 @@ def check_head(scope: Scope) -> None:
     if len(target) + len(scope["query_string"]) > TARGET_LIMIT:
         raise TargetTooLong(f"Path and query may have {TARGET_LIMIT} bytes.")
     if not target.startswith(b"/") or _AMBIGUOUS.search(target) or _BROKEN_ESCAPE.search(target):
-        raise MalformedRequest("Write the path plainly: no empty or dot segments, no encoded slashes, dots or NUL.")
+        raise MalformedRequest(
+            "Write the path plainly: no empty or dot segments, no encoded slashes, dots, percent signs or NUL."
+        )
     _check_headers(scope["headers"])
 
 
 def _check_headers(headers: list[tuple[bytes, bytes]]) -> None:
     if len(headers) > HEADER_COUNT or sum(len(name) + len(value) for name, value in headers) > HEADERS_LIMIT:
         raise HeadersTooLarge(f"Headers may be {HEADER_COUNT} and have {HEADERS_LIMIT} bytes in all.")
-    hosts = lengths = codings = 0
+    hosts = framings = 0
     for name, value in headers:
         if name == b"host":
             hosts += 1
-        elif name == b"content-length":
-            lengths += 1
-            if not value.isdigit():
-                raise MalformedRequest("Content-Length is no number.")
-        elif name == b"transfer-encoding":
-            codings += 1
-            if value.strip().lower() != b"chunked":
-                raise MalformedRequest("The only transfer coding is chunked.")
+        elif name in _FRAMING:
+            framings += 1
+            _check_framing(name, value)
         elif name == b"content-encoding" and value.strip().lower() != b"identity":
             raise UnsupportedEncoding("Send the body without a content encoding.")
     if hosts != 1:
         raise MalformedRequest("Send one Host header.")
-    if lengths + codings > 1:
+    if framings > 1:
         raise MalformedRequest("Say once how long the body is: Content-Length or chunked, not both.")
+
+
+def _check_framing(name: bytes, value: bytes) -> None:
+    if name == b"content-length" and not value.isdigit():
+        raise MalformedRequest("Content-Length is no number.")
+    if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+        raise MalformedRequest("The only transfer coding is chunked.")
 
 
 def declared_length(headers: list[tuple[bytes, bytes]]) -> int | None:

@@ -81,8 +81,8 @@ class Edge:
             await self._refuse(exchange, late, scope, receive, send)
         except ClientGone:
             exchange.status = 499
-        except Exception as error:
-            log.error("unexpected error", path=scope["path"], exc_info=error)
+        except Exception:
+            log.exception("unexpected error", path=scope["path"])
             failed = ServiceError("Something failed on our side. Quote the trace_id to us.")
             failed.code, failed.status = "internal_error", 500
             await self._refuse(exchange, failed, scope, receive, send)
@@ -216,11 +216,12 @@ async def _chunks(exchange: _Exchange, receive: Receive) -> AsyncIterator[bytes]
     while more:
         try:
             message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-        except (ServiceError, ClientGone) as failure:
+        except ServiceError as failure:
             exchange.body_failure = failure
             raise
+        if message["type"] == "http.disconnect":
+            exchange.body_failure = ClientGone()
+            raise exchange.body_failure
         more = message.get("more_body", False)
         if chunk := message.get("body", b""):
             yield chunk

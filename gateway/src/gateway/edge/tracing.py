@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -33,7 +34,7 @@ def begin(method: str, service: str, path: str, context: Context | None) -> Span
 def finish(span: Span, status: int) -> None:
     """End a request's span with its answer."""
     span.set_attribute("http.response.status_code", status)
-    if status >= 500:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         span.set_status(Status(StatusCode.ERROR))
     span.end()
 

@@ -33,6 +33,8 @@ from gateway.oauth.scopes import SCOPES
 #: authlib refuses plain http; TLS ends before the gateway, and the local stack runs on loopback addresses.
 _URI = "https://gateway.invalid/"
 ASSERTION_ALGORITHMS = ["ES256", "PS256", "Ed25519", "EdDSA"]
+#: What is remembered of each assertion stays small.
+JTI_LENGTH = 200
 AUTH_METHODS = ["none", "client_secret_basic", "private_key_jwt"]
 
 
@@ -196,7 +198,7 @@ class _Assertion(JWTBearerClientAssertion):  # type: ignore[misc]  # authlib has
 
     def validate_jti(self, claims: dict[str, Any], jti: object) -> bool:
         expires = datetime.fromtimestamp(claims["exp"], self._view.now.tzinfo)
-        if not isinstance(jti, str) or len(jti) > 200 or expires > self._view.now + ASSERTION_LIFETIME:
+        if not isinstance(jti, str) or len(jti) > JTI_LENGTH or expires > self._view.now + ASSERTION_LIFETIME:
             raise InvalidClientError(description="Send a jti of at most 200 characters and an exp within one hour.")
         self._view.used_assertion = (jti, expires)
         return True

@@ -8,13 +8,12 @@ from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
+from cme_kit.openapi import SECURITY_SCHEME, openapi_of
 from fastapi import FastAPI
 
 from gateway.oauth.scopes import SCOPES
+from gateway.reference.listing import METHODS, Document, Listing
 
-Document = dict[str, Any]
-METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
-SECURITY = "oauth2"
 DESCRIPTION = (
     "REST API of Cluster Manager Education. Times are UTC in ISO 8601, texts for people are maps of languages, "
     "errors are problem documents (RFC 9457). Get a token at /oauth/token."
@@ -39,8 +38,13 @@ class ApiDocument:
     @classmethod
     def merged(cls, own: FastAPI, issuer: str) -> ApiDocument:
         """All services' documents and the gateway's own."""
-        parts = {**committed(), "gateway": own.openapi()}
+        parts = {**committed(), "gateway": openapi_of(own)}
         return cls(merge(parts, issuer))
+
+    @cached_property
+    def listing(self) -> Listing:
+        """The operations as the reference pages show them."""
+        return Listing(self.document)
 
     @cached_property
     def json(self) -> bytes:
@@ -61,7 +65,7 @@ def merge(parts: dict[str, Document], issuer: str) -> Document:
                 components.setdefault(kind, {}).update({f"{service}.{name}": value for name, value in named.items()})
         for path, item in renamed.get("paths", {}).items():
             paths[path] = {method: _operation(service, value) for method, value in item.items() if method in METHODS}
-    components["securitySchemes"] = {SECURITY: _security(issuer)}
+    components["securitySchemes"] = {SECURITY_SCHEME: _security(issuer)}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Cluster Manager Education", "version": "1", "description": DESCRIPTION},
@@ -73,13 +77,8 @@ def merge(parts: dict[str, Document], issuer: str) -> Document:
 
 
 def _operation(service: str, operation: Document) -> Document:
-    scopes = operation.get("x-scopes", [])
-    changed: Document = {**operation, "tags": [service]}
-    if "operationId" in operation:
-        changed["operationId"] = f"{service}.{operation['operationId']}"
-    # Each of the scopes is enough alone, so each is an alternative.
-    changed["security"] = [{SECURITY: [scope]} for scope in scopes] or [{}]
-    return changed
+    named = {"operationId": f"{service}.{operation['operationId']}"} if "operationId" in operation else {}
+    return {**operation, **named, "tags": [service]}
 
 
 def _renamed(value: Any, service: str) -> Any:

@@ -6,9 +6,12 @@ from typing import Annotated
 
 from cme_kit.auth import Public
 from cme_kit.http import Provided, content_etag, not_modified
+from cme_kit.pages import Pages
+from cme_kit.problems import NotFound
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
+from gateway.oauth.scopes import SCOPES
 from gateway.reference.document import ApiDocument
 
 router = APIRouter(include_in_schema=False)
@@ -30,3 +33,34 @@ async def openapi(request: Request, _: Everybody, document: DocumentHere) -> Res
     if not_modified(request, etag):
         return Response(status_code=304, headers=headers)
     return Response(document.json, 200, headers, "application/json")
+
+
+@router.get("/docs")
+async def overview(
+    request: Request, _: Everybody, document: DocumentHere, pages: Annotated[Pages, Provided(Pages)]
+) -> Response:
+    """The reference's first page: how to begin, and the services."""
+    return pages.render(
+        request,
+        "reference.html",
+        services=document.listing.services,
+        scopes=SCOPES,
+        base=document.document["servers"][0]["url"],
+    )
+
+
+@router.get("/docs/{service}")
+async def service_reference(
+    service: str, request: Request, _: Everybody, document: DocumentHere, pages: Annotated[Pages, Provided(Pages)]
+) -> Response:
+    """Every operation of a service."""
+    if service not in document.listing.services:
+        raise NotFound("page")
+    return pages.render(
+        request,
+        "reference_service.html",
+        service=service,
+        title=document.listing.services[service],
+        services=document.listing.services,
+        operations=document.listing.operations(service),
+    )

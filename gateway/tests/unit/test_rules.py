@@ -1,0 +1,125 @@
+"""Rules without a socket."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cme_kit.settings import SettingsError
+from gateway.accounts.domain import LONGEST_WAIT, wait_after
+from gateway.clients.domain import Client, is_redirect_uri
+from gateway.edge.rates import Rates, TooManyRequests
+from gateway.edge.tracing import remote_context
+from gateway.oauth.keys import SigningKeys
+from gateway.oauth.scopes import MACHINE_SCOPES, ROLES, SCOPES
+from gateway.peppered import Pepper
+from gateway.reference.document import merge
+from gateway.settings import Settings
+
+
+def a_client(*redirect_uris: str) -> Client:
+    return Client("app", "App", redirect_uris, frozenset({"authorization_code"}), "none", frozenset())
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1/cb", "http://127.0.0.1:1/cb", "http://127.0.0.1:65000/cb"])
+def test_the_port_of_a_loopback_redirect_is_free(uri: str) -> None:
+    assert a_client("http://127.0.0.1/cb").may_redirect_to(uri)
+
+
+@pytest.mark.parametrize("uri", ["https://app.example:1/cb", "https://app.example/cb/", "HTTPS://app.example/cb"])
+def test_other_redirects_match_exactly(uri: str) -> None:
+    assert not a_client("https://app.example/cb").may_redirect_to(uri)
+
+
+def test_a_loopback_redirect_is_one_of_ours() -> None:
+    assert is_redirect_uri("http://[::1]/cb")
+    assert not is_redirect_uri("http://localhost/cb")
+
+
+def test_every_scope_of_a_role_is_in_the_table_and_no_role_is_a_machine() -> None:
+    granted = frozenset().union(*ROLES.values())
+
+    assert granted <= set(SCOPES)
+    assert not granted & MACHINE_SCOPES
+    assert granted | MACHINE_SCOPES == set(SCOPES)
+
+
+def test_waiting_doubles_after_five_failures_and_ends() -> None:
+    assert [wait_after(count) for count in (4, 5, 6, 7)] == [timedelta(seconds=seconds) for seconds in (0, 1, 2, 4)]
+    assert wait_after(1000) == LONGEST_WAIT
+
+
+def test_a_rate_allows_a_burst_then_the_steady_rate() -> None:
+    now = 100.0
+    rates = Rates(10, 5, lambda: now)
+
+    left = [rates.take("a").remaining for _ in range(5)]
+    with pytest.raises(TooManyRequests) as refused:
+        rates.take("a")
+    rates.take("b")
+    now += 0.1001
+
+    assert left == [4, 3, 2, 1, 0]
+    assert refused.value.headers["Retry-After"] == "1"
+    assert rates.take("a").remaining == 0
+
+
+def test_parts_of_a_peppered_value_do_not_run_together() -> None:
+    pepper = Pepper("a pepper of the tests")
+
+    assert pepper.derive("p", "ab", "c") != pepper.derive("p", "a", "bc")
+    assert pepper.derive("p", "a") != pepper.derive("q", "a")
+    assert pepper.matches(pepper.derive("p", "a"), "p", "a")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [],
+        [b"00-" + b"0" * 32 + b"-" + b"1" * 16 + b"-01"],
+        [b"00-" + b"a" * 32 + b"-" + b"0" * 16 + b"-01"],
+        [b"ff-" + b"a" * 32 + b"-" + b"1" * 16 + b"-01"],
+        [b"00-" + b"A" * 32 + b"-" + b"1" * 16 + b"-01"],
+        [b"00-" + b"a" * 32 + b"-" + b"1" * 16 + b"-01"] * 2,
+    ],
+)
+def test_what_is_no_traceparent_continues_nothing(values: list[bytes]) -> None:
+    assert remote_context(values) is None
+
+
+def test_a_signing_key_is_made_once_and_private(tmp_path: Path) -> None:
+    first, second = SigningKeys.load(tmp_path), SigningKeys.load(tmp_path)
+
+    (file,) = tmp_path.iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert first.public() == second.public()
+    assert "d" not in first.public()["keys"][0]
+
+
+def test_merged_components_keep_apart_and_references_follow() -> None:
+    def part(kind: str) -> dict[str, Any]:
+        reference = {"$ref": "#/components/schemas/Thing"}
+        answer = {"description": "", "content": {"application/json": {"schema": reference}}}
+        return {
+            "info": {"title": kind},
+            "paths": {f"/{kind}/v1/things": {"get": {"operationId": "list", "responses": {"200": answer}}}},
+            "components": {"schemas": {"Thing": {"type": kind}}},
+        }
+
+    merged = merge({"a": part("string"), "b": part("integer")}, "http://cme.example")
+
+    assert merged["components"]["schemas"] == {"a.Thing": {"type": "string"}, "b.Thing": {"type": "integer"}}
+    operation = merged["paths"]["/integer/v1/things"]["get"]
+    assert operation["operationId"] == "b.list"
+    assert (
+        operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"] == "#/components/schemas/b.Thing"
+    )
+
+
+def test_an_unknown_setting_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CME_NO_SUCH_THING", "1")
+
+    with pytest.raises(SettingsError, match="CME_NO_SUCH_THING"):
+        Settings.load()
