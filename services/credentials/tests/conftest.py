@@ -176,7 +176,7 @@ class World:
             done = len(awards) == count and all(award["state"] == "issued" for award in awards)
             return awards if done else []
 
-        return await eventually(all_issued)
+        return await eventually(all_issued, seconds=30)
 
     async def award(self) -> dict:
         """One unit award, issued."""
