@@ -26,8 +26,9 @@ def test_a_course_has_what_a_harvester_needs(course: Course) -> None:
     assert document["description"] == "Lead a cluster organisation with a strategy of its own."
     assert document["provider"]["@type"] == "Organization"
     assert document["educationalLevel"]["@id"] == "http://data.europa.eu/snb/eqf/6"
-    assert document["numberOfCredits"] == {"@type": "StructuredValue", "value": 10, "unitText": "ECVET points"}
+    assert document["numberOfCredits"] == {"@type": "QuantitativeValue", "value": 10, "unitText": "ECVET points"}
     assert len(document["teaches"]) == 6
+    assert [skill["@id"] for skill in document["about"]] == list(course.skills)
 
 
 def test_each_offering_is_an_instance_with_its_dates_places_and_mode(course: Course) -> None:

@@ -66,13 +66,14 @@ def _course(course: Course, addresses: Addresses, language: str) -> dict[str, An
             "@id": f"{EQF}{course.eqf_level}",
             "name": f"EQF level {course.eqf_level}",
         },
-        "numberOfCredits": {"@type": "StructuredValue", "value": course.points, "unitText": "ECVET points"},
+        "numberOfCredits": {"@type": "QuantitativeValue", "value": course.points, "unitText": "ECVET points"},
         "educationalCredentialAwarded": {
             "@type": "EducationalOccupationalCredential",
             "name": text_in(course.title, language),
             "credentialCategory": "badge",
         },
-        "teaches": [_outcome(course, outcome, language) for unit in course.units for outcome in unit.outcomes],
+        "teaches": [_outcome(outcome, language) for unit in course.units for outcome in unit.outcomes],
+        "about": [{"@type": "DefinedTerm", "@id": uri, "name": label} for uri, label in course.skills.items()],
         "syllabusSections": [
             {
                 "@type": "Syllabus",
@@ -86,15 +87,13 @@ def _course(course: Course, addresses: Addresses, language: str) -> dict[str, An
     }
 
 
-def _outcome(course: Course, outcome: Outcome, language: str) -> dict[str, Any]:
-    skills = [{"@type": "DefinedTerm", "@id": uri, "name": course.skills[uri]} for uri in outcome.esco_uris]
-    term = {
+def _outcome(outcome: Outcome, language: str) -> dict[str, Any]:
+    return {
         "@type": "DefinedTerm",
         "termCode": outcome.code,
         "identifier": outcome.outcome_id,
         "name": text_in(outcome.statement, language),
     }
-    return {**term, "about": skills} if skills else term
 
 
 def _instance(offering: Offering, addresses: Addresses, language: str) -> dict[str, Any]:
