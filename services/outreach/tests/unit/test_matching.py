@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from outreach.directory.domain import Agreement, Directory, agreement, keys_of, merged_fields, name_keys
 
@@ -47,6 +47,7 @@ def test_two_equally_sure_matches_are_a_question() -> None:
     assert directory.best_match(keys_of(BASE)) == (Agreement.DOUBTFUL, "clu_1")
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_has_name_keys_that_do_not_depend_on_case_or_space(name: str) -> None:
     keys = name_keys(name)

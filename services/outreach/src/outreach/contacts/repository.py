@@ -87,9 +87,10 @@ class ContactRepository:
         chosen = {"address_hash": address_hash}
         await self._rows.update_many(chosen, {"$unset": {f"objections.{purpose}": ""}}, session=session)
 
-    async def touch(self, contact_id: str, at: datetime, session: Session) -> None:
-        """Write the contact without changing what it says: a concurrent change of permission then conflicts."""
-        await self._rows.update({"_id": contact_id}, {"$set": {"last_claimed_at": at}}, session=session)
+    async def read_for_claim(self, contact_id: str, at: datetime, session: Session) -> Contact | None:
+        """A contact, read by writing it: a permission that changes at the same moment then conflicts with the claim."""
+        row = await self._rows.change({"_id": contact_id}, {"$set": {"last_claimed_at": at}}, session=session)
+        return _contact(row) if row else None
 
     async def move(self, contact_id: str, cluster_id: str, session: Session) -> None:
         """Give a contact to another entry."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime
+from email.header import Header
+from email.utils import format_datetime, formataddr, parseaddr
+from functools import cache
 from html import escape
 
 _PAGE = "margin:0;padding:0;background-color:#eff4f4"
@@ -42,22 +44,48 @@ class Letter:
 def compose(letter: Letter, say: Callable[[str], str], now: datetime) -> bytes:
     """The message as it goes over the wire; `say` translates into the letter's language.
 
+    Put together by hand: `EmailMessage` took two thirds of the processor time of a campaign.
+
     One-click unsubscription by RFC 8058. No pixel and no link to count by: both links lead to pages that only act
     on a button.
     """
-    message = EmailMessage(policy=SMTP)
-    message["From"] = letter.sender
-    message["To"] = letter.recipient
-    message["Subject"] = letter.subject
-    message["Date"] = format_datetime(now)
-    message["Message-ID"] = letter.message_id
-    message["Content-Language"] = letter.language
-    message["List-Unsubscribe"] = f"<{letter.unsubscribe_url}>"
-    message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    message["Precedence"] = "bulk"
-    message.set_content(_plain(letter, say))
-    message.add_alternative(_html(letter, say), subtype="html")
-    return message.as_bytes()
+    boundary = "=_" + hashlib.sha256(letter.message_id.encode()).hexdigest()[:32]
+    lines = [
+        f"From: {formataddr(parseaddr(letter.sender))}",
+        f"To: {letter.recipient}",
+        f"Subject: {_encoded(letter.subject)}",
+        f"Date: {format_datetime(now)}",
+        f"Message-ID: {letter.message_id}",
+        f"Content-Language: {letter.language}",
+        f"List-Unsubscribe: <{letter.unsubscribe_url}>",
+        "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
+        "Precedence: bulk",
+        "MIME-Version: 1.0",
+        f'Content-Type: multipart/alternative; boundary="{boundary}"',
+        "",
+        *_part(boundary, "plain", _plain(letter, say)),
+        *_part(boundary, "html", _html(letter, say)),
+        f"--{boundary}--",
+        "",
+    ]
+    return "\r\n".join(lines).encode("ascii")
+
+
+@cache
+def _encoded(subject: str) -> str:
+    # RFC 2047; folded lines begin with a space.
+    return Header(subject, None if subject.isascii() else "utf-8", header_name="Subject").encode(linesep="\r\n")
+
+
+def _part(boundary: str, subtype: str, text: str) -> list[str]:
+    encoded = b64encode(text.encode()).decode()
+    return [
+        f"--{boundary}",
+        f"Content-Type: text/{subtype}; charset=utf-8",
+        "Content-Transfer-Encoding: base64",
+        "",
+        *(encoded[start : start + 76] for start in range(0, len(encoded), 76)),
+    ]
 
 
 def _page(url: str, letter: Letter) -> str:

@@ -177,10 +177,10 @@ class Sender:
     async def _claim(self, send: Send, claim_id: str, tx: Transaction) -> tuple[Send, Contact] | None:
         """Read consent and suppression again and claim, in one transaction.
 
-        The contact is written too: a withdrawal at the same moment conflicts, and whoever is second sees the first.
+        The contact is written as it is read: a withdrawal at the same moment conflicts, and whoever is second sees the first.
         """
         now = self._clock.now()
-        contact = await self._contacts.find(send.contact_id, tx.session)
+        contact = await self._contacts.read_for_claim(send.contact_id, now, tx.session)
         if contact is None:
             await self._sends.suppress(send.send_id, "contact.gone", now, tx.session)
             return None
@@ -189,10 +189,7 @@ class Sender:
             await self._sends.suppress(send.send_id, decision.rule_id, now, tx.session)
             return None
         row = await self._sends.claim(send.send_id, claim_id, self._epoch, decision.rule_id, now, tx.session)
-        if row is None:
-            return None
-        await self._contacts.touch(contact.contact_id, now, tx.session)
-        return row, contact
+        return None if row is None else (row, contact)
 
     def _letter(self, campaign: Campaign, send: Send, contact: Contact) -> Letter:
         language = send.language
