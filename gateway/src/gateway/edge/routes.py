@@ -47,7 +47,8 @@ def _public(pattern: str, methods: frozenset[str] = READ) -> Public:
 
 _ENROLMENT = Route("enrolment", (_public(r"/enrolment/v1/calls(/[^/]+)?"),))
 _CURRICULUM = Route(
-    "curriculum", (_public(r"/courses(/.*)?"), _public(r"/curriculum/v1/(catalogue/.+|profiles/[^/]+)"))
+    "curriculum",
+    (_public(r"/courses(/.*)?"), _public(r"/curriculum/v1/(catalogue/.+|(profiles|offerings)(/[^/]+)?|skills)")),
 )
 _ASSESSMENT = Route("assessment", uploads=(("PUT", re.compile(r"/assessment/v1/submissions/[^/]+/content")),))
 _CREDENTIALS = Route(
@@ -56,6 +57,7 @@ _CREDENTIALS = Route(
         _public(r"/badges/.+|/\.well-known/did\.json"),
         _public(r"/verify", FORM),
         _public(r"/credentials/v1/(achievements|status)/[^/]+"),
+        _public(r"/credentials/v1/achievements/[^/]+/image\.svg"),
         _public(r"/credentials/v1/verification", FORM),
     ),
 )
