@@ -56,12 +56,12 @@ def test_every_scope_that_an_operation_asks_for_can_be_granted(document: dict[st
 
 
 def test_the_edge_lets_pass_without_a_token_what_services_answer_without_one(document: dict[str, Any]) -> None:
-    different = []
-    for template, item in document["paths"].items():
-        path = template.replace("{", "").replace("}", "")
-        route = route_of(path)
-        for method in set(item) & set(METHODS):
-            if route is not None and route.is_public(method.upper(), path) == bool(item[method].get("security")):
-                different.append(f"{method} {template}")
+    different = [
+        f"{method} {template}"
+        for template, item in document["paths"].items()
+        for method in set(item) & set(METHODS)
+        if (path := template.replace("{", "").replace("}", "")) and (route := route_of(path)) is not None
+        if route.is_public(method.upper(), path) == bool(item[method].get("security"))
+    ]
 
     assert different == []
