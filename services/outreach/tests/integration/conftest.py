@@ -38,6 +38,8 @@ SCOPES = [
     )
 ]
 numbers = itertools.count(1)
+#: Seeds whose list is smaller than the generator's default.
+ORGANISATIONS = {41: 60}
 
 
 @dataclass
@@ -279,7 +281,16 @@ def truth_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Truth]
     def make(seed: int) -> Truth:
         if seed not in made:
             folder = tmp_path_factory.mktemp(f"clusters-{seed}")
-            command = [sys.executable, str(GENERATOR), "--out", str(folder), "--seed", str(seed)]
+            command = [
+                sys.executable,
+                str(GENERATOR),
+                "--out",
+                str(folder),
+                "--seed",
+                str(seed),
+                "--orgs",
+                str(ORGANISATIONS.get(seed, 160)),
+            ]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             made[seed] = Truth(folder)
         return made[seed]

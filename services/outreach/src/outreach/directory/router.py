@@ -55,13 +55,13 @@ async def read_cluster(
 
 @router.patch("/{cluster_id}")
 async def correct_cluster(
+    _: Writer,  # first: who has no token learns nothing about revisions
     cluster_id: str,
     body: ClusterChange,
     request: Request,
     response: Response,
     expected: ExpectedRevision,
     clusters: Annotated[Clusters, Provided(Clusters)],
-    _: Writer,
 ) -> ClusterView:
     """Correct fields; the former values stay beside them with their source."""
     outbox = request.app.state.platform.outbox
