@@ -3,8 +3,8 @@
 from cme_kit.app import serve
 
 from outreach.app import build
-from outreach.settings import OutreachSettings
+from outreach.settings import Settings
 
 if __name__ == "__main__":
-    settings = OutreachSettings.load()
+    settings = Settings.load()
     serve(build(settings), settings)

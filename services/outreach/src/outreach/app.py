@@ -37,7 +37,7 @@ from outreach.reviews.router import router as reviews_router
 from outreach.reviews.service import Reviews
 from outreach.sending import repository as sending_repository
 from outreach.sending.service import Sender
-from outreach.settings import OutreachSettings
+from outreach.settings import Settings
 from outreach.subscriptions import subscriptions
 from outreach.touchpoints import repository as touchpoints_repository
 from outreach.touchpoints.router import router as touchpoints_router
@@ -68,7 +68,7 @@ ROUTERS = (
 )
 
 
-def build(settings: OutreachSettings) -> FastAPI:
+def build(settings: Settings) -> FastAPI:
     """The service on the engines that the settings name."""
 
     @asynccontextmanager

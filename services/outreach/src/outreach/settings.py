@@ -4,7 +4,7 @@ from cme_kit.settings import ServiceSettings
 from pydantic import Field, SecretStr
 
 
-class OutreachSettings(ServiceSettings):
+class Settings(ServiceSettings):
     """What outreach needs beside the common settings."""
 
     #: Host of the SMTP relay, which signs (DKIM) and delivers.

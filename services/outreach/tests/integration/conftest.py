@@ -20,7 +20,7 @@ import httpx
 import pytest
 from cme_kit.testing import Bus, Engines, RunningService, Tokens, eventually, free_port, person_id, running
 from outreach.app import build
-from outreach.settings import OutreachSettings
+from outreach.settings import Settings
 
 GENERATOR = Path(__file__).parent.parent / "clusters_gen.py"
 ADDRESS_KEY = "a-test-key-of-at-least-thirty-two-bytes"
@@ -201,9 +201,9 @@ class Outreach:
         return await eventually(done, seconds)
 
 
-def settings_for(engines: Engines, smtp_port: int, **fields: Any) -> OutreachSettings:
+def settings_for(engines: Engines, smtp_port: int, **fields: Any) -> Settings:
     values = {"smtp_port": smtp_port, "mail_from": "CME <outreach@cme.example>", "address_key": ADDRESS_KEY}
-    return engines.settings(OutreachSettings, **{**values, **fields})
+    return engines.settings(Settings, **{**values, **fields})
 
 
 @asynccontextmanager

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
+from pydantic import BaseModel, ConfigDict
 from rapidfuzz.distance import OSA
 
 from outreach.addressing.domain import PUBLIC_PROVIDERS
@@ -229,3 +230,78 @@ def merged_fields(kept: Mapping[str, Any], added: Mapping[str, Any]) -> dict[str
 def plain(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The bare values of fields with provenance."""
     return {name: field["value"] for name, field in fields.items()}
+
+
+class Cluster(BaseModel):
+    """A cluster organisation; `fields` holds each value with its source."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    cluster_id: str
+    fields: dict[str, dict[str, Any]]
+    external_ids: list[str] = []
+    organisation_ids: list[str] = []
+    domains: list[str] = []
+    name_keys: list[str] = []
+    profile: str | None = None
+    merged_into: str | None = None
+    revision: int = 1
+    created_at: datetime
+
+    @property
+    def name(self) -> str:
+        """The name it is known by."""
+        return str(self.fields["name"]["value"])
+
+    @property
+    def country(self) -> str | None:
+        """ISO 3166-1 alpha-2, None while unknown."""
+        return self.fields["country"]["value"] if "country" in self.fields else None
+
+    @property
+    def keys(self) -> Keys:
+        """What identifies it."""
+        return Keys(frozenset(self.name_keys), frozenset(self.domains), self.profile, self.country)
+
+
+def new_cluster(
+    cluster_id: str,
+    fields: Mapping[str, dict[str, Any]],
+    keys: Keys,
+    *,
+    external_ids: Collection[str],
+    created_at: datetime,
+    organisation_ids: Collection[str] = (),
+) -> Cluster:
+    """An entry with its keys."""
+    return Cluster(
+        cluster_id=cluster_id,
+        fields=dict(fields),
+        external_ids=sorted(set(external_ids)),
+        organisation_ids=sorted(set(organisation_ids)),
+        domains=sorted(keys.domains),
+        name_keys=sorted(keys.names),
+        profile=keys.profile,
+        created_at=created_at,
+    )
+
+
+def directory_of(clusters: Mapping[str, Cluster]) -> Directory:
+    """The entries as something to match against."""
+    directory = Directory()
+    for cluster_id, cluster in clusters.items():
+        directory.add(cluster_id, cluster.keys)
+    return directory
+
+
+def rekeyed(cluster: Cluster, fields: Mapping[str, dict[str, Any]], added: Keys) -> Cluster:
+    """An entry with merged fields and the keys of both."""
+    own = keys_of(plain(fields))
+    return cluster.model_copy(
+        update={
+            "fields": dict(fields),
+            "name_keys": sorted({*cluster.name_keys, *added.names, *own.names}),
+            "domains": sorted({*cluster.domains, *added.domains, *own.domains}),
+            "profile": own.profile or cluster.profile or added.profile,
+        }
+    )

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from datetime import datetime
-from typing import Any
+from collections.abc import Collection
 
 from cme_kit.mongo import Database, Document, Index, Session
-from pydantic import BaseModel, ConfigDict
 
-from outreach.directory.domain import Directory, Keys, keys_of, plain
+from outreach.directory.domain import Cluster, Keys
 
 CLUSTERS = "clusters"
 ORGANISATIONS = "organisations"
@@ -22,60 +19,6 @@ INDEXES = (
     Index(CLUSTERS, ("merged_into", "country", "_id")),
     Index(CLUSTERS, ("merged_into", "label", "_id")),
 )
-
-
-class Cluster(BaseModel):
-    """A cluster organisation; `fields` holds each value with its source."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    cluster_id: str
-    fields: dict[str, dict[str, Any]]
-    external_ids: list[str] = []
-    organisation_ids: list[str] = []
-    domains: list[str] = []
-    name_keys: list[str] = []
-    profile: str | None = None
-    merged_into: str | None = None
-    revision: int = 1
-    created_at: datetime
-
-    @property
-    def name(self) -> str:
-        """The name it is known by."""
-        return str(self.fields["name"]["value"])
-
-    @property
-    def country(self) -> str | None:
-        """ISO 3166-1 alpha-2, None while unknown."""
-        return self.fields["country"]["value"] if "country" in self.fields else None
-
-    @property
-    def keys(self) -> Keys:
-        """What identifies it."""
-        return Keys(frozenset(self.name_keys), frozenset(self.domains), self.profile, self.country)
-
-
-def new_cluster(
-    cluster_id: str,
-    fields: Mapping[str, dict[str, Any]],
-    keys: Keys,
-    *,
-    external_ids: Collection[str],
-    created_at: datetime,
-    organisation_ids: Collection[str] = (),
-) -> Cluster:
-    """An entry with its keys."""
-    return Cluster(
-        cluster_id=cluster_id,
-        fields=dict(fields),
-        external_ids=sorted(set(external_ids)),
-        organisation_ids=sorted(set(organisation_ids)),
-        domains=sorted(keys.domains),
-        name_keys=sorted(keys.names),
-        profile=keys.profile,
-        created_at=created_at,
-    )
 
 
 def _cluster(row: Document) -> Cluster:
@@ -182,24 +125,3 @@ class ClusterRepository:
         """Kind and entry of an organisation of enrolment, or None while it is unknown."""
         row = await self._organisations.find_one({"_id": organisation_id}, session=session)
         return (str(row["kind"]), row["cluster_id"]) if row else None
-
-
-def directory_of(clusters: Mapping[str, Cluster]) -> Directory:
-    """The entries as something to match against."""
-    directory = Directory()
-    for cluster_id, cluster in clusters.items():
-        directory.add(cluster_id, cluster.keys)
-    return directory
-
-
-def rekeyed(cluster: Cluster, fields: Mapping[str, dict[str, Any]], added: Keys) -> Cluster:
-    """An entry with merged fields and the keys of both."""
-    own = keys_of(plain(fields))
-    return cluster.model_copy(
-        update={
-            "fields": dict(fields),
-            "name_keys": sorted({*cluster.name_keys, *added.names, *own.names}),
-            "domains": sorted({*cluster.domains, *added.domains, *own.domains}),
-            "profile": own.profile or cluster.profile or added.profile,
-        }
-    )

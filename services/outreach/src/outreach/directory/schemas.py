@@ -8,7 +8,7 @@ from typing import Any, Literal
 from cme_kit.schemas import CountryCode, LongText, Schema, ShortText
 from pydantic import BaseModel, Field
 
-from outreach.directory.repository import Cluster
+from outreach.directory.domain import Cluster
 
 Label = Literal["none", "bronze", "silver", "gold"]
 

@@ -13,8 +13,19 @@ from cme_kit.outbox import Transaction
 from cme_kit.problems import Conflict, NotFound, Unprocessable
 
 from outreach.contacts.repository import ContactRepository
-from outreach.directory.domain import Agreement, Keys, Value, keys_of, merged_fields, plain
-from outreach.directory.repository import Cluster, ClusterRepository, directory_of, new_cluster, rekeyed
+from outreach.directory.domain import (
+    Agreement,
+    Cluster,
+    Keys,
+    Value,
+    directory_of,
+    keys_of,
+    merged_fields,
+    new_cluster,
+    plain,
+    rekeyed,
+)
+from outreach.directory.repository import ClusterRepository
 from outreach.directory.schemas import ClusterChange, ClusterView, MergeRequest, NewCluster
 from outreach.fields.domain import country_of_nuts
 from outreach.labels.repository import LabelRepository

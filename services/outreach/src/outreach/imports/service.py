@@ -16,13 +16,14 @@ from outreach.addressing.domain import AddressKeys, kind_of
 from outreach.contacts.domain import Contact
 from outreach.contacts.repository import ContactRepository, SuppressionRepository
 from outreach.csv_files.domain import CsvFile, UnreadableFile, read_csv
-from outreach.directory.domain import Value, merged_fields
-from outreach.directory.repository import Cluster, ClusterRepository, directory_of, new_cluster, rekeyed
+from outreach.directory.domain import Cluster, Value, directory_of, merged_fields, new_cluster, rekeyed
+from outreach.directory.repository import ClusterRepository
 from outreach.imports.domain import COLUMNS, REQUIRED, ListedContact, Outcome, ReadRow, read_row
 from outreach.imports.repository import Import, ImportRepository, ImportRow
 from outreach.imports.schemas import Counts, ImportRowView, ImportView
 from outreach.planning.domain import PlannedRow, plan_import
-from outreach.reviews.repository import Review, ReviewRepository
+from outreach.reviews.domain import Review
+from outreach.reviews.repository import ReviewRepository
 
 
 class UnreadableCsv(ServiceError):

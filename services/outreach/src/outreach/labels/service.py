@@ -11,8 +11,8 @@ from cme_kit.mongo import DuplicateKeyError
 from cme_kit.outbox import Transaction
 from cme_kit.problems import Conflict, NotFound, Unprocessable
 
-from outreach.directory.domain import Value, merged_fields
-from outreach.directory.repository import Cluster, ClusterRepository
+from outreach.directory.domain import Cluster, Value, merged_fields
+from outreach.directory.repository import ClusterRepository
 from outreach.labels.domain import AwardKind, validity
 from outreach.labels.repository import Label, LabelRepository
 from outreach.labels.schemas import LabelList, LabelView, NewLabel

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from cme_kit.schemas import LongText, Schema, ShortText
 from pydantic import BaseModel, Field
 
-from outreach.reviews.repository import Review
+from outreach.reviews.domain import Review
 
 
 class ReviewDecision(Schema):

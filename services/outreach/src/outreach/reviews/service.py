@@ -12,12 +12,13 @@ from cme_kit.problems import Conflict, NotFound, Unprocessable
 
 from outreach.addressing.domain import AddressKeys, DoubtfulAddress, UnusableAddress, normalise_address
 from outreach.contacts.repository import ContactRepository, SuppressionRepository
-from outreach.directory.domain import Value, keys_of, merged_fields, plain
-from outreach.directory.repository import Cluster, ClusterRepository, new_cluster, rekeyed
+from outreach.directory.domain import Cluster, Value, keys_of, merged_fields, new_cluster, plain, rekeyed
+from outreach.directory.repository import ClusterRepository
 from outreach.fields.domain import DateReading, clean_text, country_of_nuts, read_date
 from outreach.imports.domain import ListedContact
 from outreach.imports.service import contact_of
-from outreach.reviews.repository import Review, ReviewRepository
+from outreach.reviews.domain import Review
+from outreach.reviews.repository import ReviewRepository
 from outreach.reviews.schemas import ReviewDecision, ReviewView
 
 
