@@ -192,12 +192,10 @@ class Consumers:
             await self._inbox.insert({"_id": event_id, "applied_at": self._clock.now()}, session=tx.session)
             await handler(tx, event)
 
-        if await self._inbox.find_one({"_id": event_id}):
-            return
         try:
             await self._outbox.transaction(apply)
         except DuplicateKeyError:
-            # Another delivery was faster, or the handler broke a unique index of its own, which is a failure.
+            # Applied before, or the handler broke a unique index of its own, which is a failure.
             if not await self._inbox.find_one({"_id": event_id}):
                 raise
 

@@ -13,7 +13,7 @@ from fastapi import Depends, Header, Query, Request, Response
 from pydantic import BaseModel
 
 from cme_kit.clock import Clock
-from cme_kit.mongo import Database, Index
+from cme_kit.mongo import Database, DuplicateKeyError, Index
 from cme_kit.outbox import Outbox, Transaction
 from cme_kit.problems import ServiceError, Unprocessable
 from cme_kit.schemas import Page
@@ -84,13 +84,15 @@ class IdempotentCreation:
         # Keyed by what is not stored: a body with a password must not be guessable from its stored hash.
         body_hash = hmac.digest(place.encode(), await self._request.body(), "sha256").hex()
 
+        async def stored_answer() -> Model | None:
+            stored = await self._answers.find_one({"_id": row_id})
+            if stored is None:
+                return None
+            if stored["body_hash"] != body_hash:
+                raise KeyReused("This Idempotency-Key was used with another body. Use a new key.")
+            return answer.model_validate_json(stored["answer"])
+
         async def once(tx: Transaction) -> Model:
-            # The row is read inside the transaction and inserted at its end: of two racing requests one conflicts,
-            # runs again and finds the other's answer.
-            if stored := await self._answers.find_one({"_id": row_id}, session=tx.session):
-                if stored["body_hash"] != body_hash:
-                    raise KeyReused("This Idempotency-Key was used with another body. Use a new key.")
-                return answer.model_validate_json(stored["answer"])
             result = await work(tx)
             row = {
                 "_id": row_id,
@@ -101,7 +103,15 @@ class IdempotentCreation:
             await self._answers.insert(row, session=tx.session)
             return result
 
-        return await self._outbox.transaction(once)
+        if (found := await stored_answer()) is not None:
+            return found
+        try:
+            return await self._outbox.transaction(once)
+        except (ServiceError, DuplicateKeyError):
+            # The same request may have been faster: its row, or what it changed, is what this one met.
+            if (found := await stored_answer()) is not None:
+                return found
+            raise
 
 
 def _creation(request: Request) -> IdempotentCreation:

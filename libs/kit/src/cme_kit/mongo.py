@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ASCENDING, AsyncMongoClient, IndexModel, ReturnDocument, WriteConcern
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 Document = dict[str, Any]
@@ -25,7 +25,16 @@ DURABLE = WriteConcern(w="majority", j=True, wtimeout=10_000)
 #: Bounds each operation, so that no request hangs on a database that is away.
 TIMEOUT_MS = 8_000
 
-__all__ = ["Collection", "Database", "Document", "DuplicateKeyError", "Index", "PyMongoError", "Session"]
+__all__ = [
+    "BulkWriteError",
+    "Collection",
+    "Database",
+    "Document",
+    "DuplicateKeyError",
+    "Index",
+    "PyMongoError",
+    "Session",
+]
 
 
 @dataclass(frozen=True)

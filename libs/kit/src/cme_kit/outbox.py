@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
 from uuid import uuid4
@@ -23,11 +23,12 @@ from opentelemetry.trace import SpanKind
 
 from cme_kit.clock import Clock
 from cme_kit.ids import new_event_id
-from cme_kit.mongo import Database, Document, DuplicateKeyError, Index, PyMongoError, Session
+from cme_kit.mongo import BulkWriteError, Database, Document, DuplicateKeyError, Index, PyMongoError, Session
 from cme_kit.telemetry import current_traceparent, span
 
 OUTBOX = "outbox"
-SEQUENCES = "outbox_sequences"
+SEQUENCE_INDEX = "aggregate_1_sequence_1"
+NUMBERING_ATTEMPTS = 50
 LEASES = "leases"
 INDEXES = (
     Index(OUTBOX, ("created",), partial={"published": False}),
@@ -46,10 +47,15 @@ class Transaction:
 
     session: Session
     outbox: Outbox
+    emitted: list[tuple[str, Event]] = field(default_factory=list)
 
     async def emit(self, aggregate_id: str, event: Event) -> None:
-        """State a fact about an aggregate, to be published after the commit."""
-        await self.outbox.add(aggregate_id, event, self.session)
+        """State a fact about an aggregate, to be published after the commit.
+
+        Raises ValueError for an event that another service owns.
+        """
+        self.outbox.check_owner(event)
+        self.emitted.append((aggregate_id, event))
 
     async def erase_personal(self, aggregate_id: str) -> None:
         """Empty the personal data that earlier events of an aggregate carry in the outbox."""
@@ -64,23 +70,60 @@ class Outbox:
         self._service = database.name
         self._clock = clock
         self._rows = database.collection(OUTBOX)
-        self._sequences = database.collection(SEQUENCES)
         self.woken = asyncio.Event()
 
     async def transaction(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Run `work` in one transaction (again, when it lost against another writer), then wake the relay."""
-        result = await self._database.in_transaction(lambda session: work(Transaction(session, self)))
+
+        async def attempt(session: Session) -> Result:
+            tx = Transaction(session, self)
+            result = await work(tx)
+            await self._write(tx)
+            return result
+
+        for last in [False] * (NUMBERING_ATTEMPTS - 1) + [True]:
+            try:
+                result = await self._database.in_transaction(attempt)
+                break
+            except (DuplicateKeyError, BulkWriteError) as error:
+                # Another transaction numbered the same aggregate at the same time: take the next number.
+                if last or SEQUENCE_INDEX not in str(error):
+                    raise
         self.woken.set()
         return result
 
-    async def add(self, aggregate_id: str, event: Event, session: Session) -> None:
-        """Append an event to its aggregate. Raises ValueError for an event that another service owns."""
+    def check_owner(self, event: Event) -> None:
+        """Raises ValueError for an event that another service owns."""
         declared = event_type_of(type(event))
         if declared.service != self._service:
             raise ValueError(f"{declared.type} belongs to {declared.service}")
-        # Two writers of one aggregate both touch this document: one of them runs again, so numbers have no gap.
-        counted = await self._sequences.change({"_id": aggregate_id}, {"$inc": {"n": 1}}, upsert=True, session=session)
-        assert counted is not None  # an upsert always returns a document
+
+    async def _write(self, tx: Transaction) -> None:
+        """Append what was emitted, numbering each aggregate's events without a gap (a unique index guards it)."""
+        if not tx.emitted:
+            return
+        numbers = await self._last_numbers({aggregate_id for aggregate_id, _ in tx.emitted}, tx.session)
+        rows = []
+        for aggregate_id, event in tx.emitted:
+            numbers[aggregate_id] = numbers.get(aggregate_id, 0) + 1
+            rows.append(self._row(aggregate_id, numbers[aggregate_id], event))
+        await self._rows.insert_many(rows, session=tx.session)
+
+    async def _last_numbers(self, aggregate_ids: set[str], session: Session) -> dict[str, int]:
+        if len(aggregate_ids) == 1:
+            newest = await self._rows.find_one({"aggregate": next(iter(aggregate_ids))}, session, [("sequence", -1)])
+            return {newest["aggregate"]: newest["sequence"]} if newest else {}
+        grouped = await self._rows.aggregate(
+            [
+                {"$match": {"aggregate": {"$in": sorted(aggregate_ids)}}},
+                {"$group": {"_id": "$aggregate", "n": {"$max": "$sequence"}}},
+            ],
+            session=session,
+        )
+        return {row["_id"]: row["n"] for row in grouped}
+
+    def _row(self, aggregate_id: str, sequence: int, event: Event) -> Document:
+        declared = event_type_of(type(event))
         now = self._clock.now()
         envelope = CloudEvent(
             id=new_event_id(),
@@ -89,14 +132,14 @@ class Outbox:
             subject=aggregate_id,
             time=now,
             dataschema=SCHEMA_BASE + declared.schema_file,
-            sequence=counted["n"],
+            sequence=sequence,
             traceparent=current_traceparent(),
             data=event.model_dump(mode="json"),
         )
-        row = {
+        return {
             "_id": str(envelope.id),
             "aggregate": aggregate_id,
-            "sequence": envelope.sequence,
+            "sequence": sequence,
             "type": declared.type,
             "nats_subject": declared.subject,
             "body": envelope.model_dump_json(exclude_none=True),
@@ -104,7 +147,6 @@ class Outbox:
             "created": now,
             "published": False,
         }
-        await self._rows.insert(row, session=session)
 
     async def erase_personal(self, aggregate_id: str, session: Session) -> None:
         """Keep that personal events of an aggregate were published, and no longer what they said.
@@ -113,8 +155,7 @@ class Outbox:
         copies end with its maximum age.
         """
         personal = {"aggregate": aggregate_id, "nats_subject": {"$regex": f"^cme\\.{PERSONAL_SUBJECT_TOKEN}\\."}}
-        await self._rows.update_many({**personal, "published": True}, {"$set": {"body": ""}}, session=session)
-        await self._rows.delete({**personal, "published": False}, session=session)
+        await self._rows.update_many(personal, {"$set": {"body": "", "published": True}}, session=session)
 
 
 class Relay:

@@ -215,3 +215,21 @@ async def test_a_token_is_needed_and_has_to_fit(service: RunningService, tokens:
         answer = await service.http.post("/outreach/v1/things", json=body, headers=headers)
         assert answer.status_code == status, (headers, answer.text)
         assert "WWW-Authenticate" in answer.headers
+
+
+async def test_concurrent_events_of_one_aggregate_are_numbered_without_a_gap(
+    service: RunningService, bus: Bus, remembered: Remembered
+) -> None:
+    async def work(tx: Transaction) -> None:
+        await tx.emit("one", ClusterRegistered(cluster_id="one", country="SE"))
+        await tx.emit("two", ClusterRegistered(cluster_id="two", country="SE"))
+
+    await asyncio.gather(*(remembered.platform.outbox.transaction(work) for _ in range(12)))
+
+    async def published() -> bool:
+        return len(await bus.published(ClusterRegistered)) == 24
+
+    await eventually(published)
+    for aggregate in ("one", "two"):
+        sequences = [event.sequence for event in await bus.published(ClusterRegistered) if event.subject == aggregate]
+        assert sequences == list(range(1, 13))

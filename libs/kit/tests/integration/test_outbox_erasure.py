@@ -40,5 +40,9 @@ async def test_personal_events_are_emptied_once_published_and_dropped_before(dat
     def bodies(found: list[Document]) -> list[tuple[int, bool]]:
         return [(row["sequence"], bool(row["body"])) for row in found]
 
-    assert bodies(await rows.find({"aggregate": "per_1"}, sort=[("sequence", 1)])) == [(1, False), (3, True)]
+    assert bodies(await rows.find({"aggregate": "per_1"}, sort=[("sequence", 1)])) == [
+        (1, False),
+        (2, False),
+        (3, True),
+    ]
     assert bodies(await rows.find({"aggregate": "per_2"}, sort=[("sequence", 1)])) == [(1, True), (2, True)]
