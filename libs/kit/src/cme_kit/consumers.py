@@ -35,6 +35,10 @@ INDEXES = (Index(INBOX, ("applied_at",), expire_seconds=int(timedelta(days=INBOX
 #: Seconds to wait before attempt 2, 3, …; after the last one the message is a dead letter.
 RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 BATCH = 64
+#: Transactions that consumers run side by side in one process.
+CONCURRENT = 8
+#: Transactions at once; more of them only wait for each other in the database.
+CONCURRENCY = 8
 FETCH_SECONDS = 20.0
 EventModel = TypeVar("EventModel", bound=Event)
 Handler = Callable[[Transaction, Any], Awaitable[None]]
@@ -55,11 +59,20 @@ class Subscription:
 
     event_type: EventType
     handler: Handler
+    serial: bool = False
 
 
-def on(model: type[EventModel], handler: Callable[[Transaction, EventModel], Awaitable[None]]) -> Subscription:
-    """Subscribe `handler(tx, event)` to an event. It writes with `tx.session` only; it may run more than once."""
-    return Subscription(event_type_of(model), handler)
+def on(
+    model: type[EventModel],
+    handler: Callable[[Transaction, EventModel], Awaitable[None]],
+    *,
+    serial: bool = False,
+) -> Subscription:
+    """Subscribe `handler(tx, event)` to an event. It writes with `tx.session` only; it may run more than once.
+
+    `serial` handlers run one at a time: those that all write one document would otherwise only conflict and repeat.
+    """
+    return Subscription(event_type_of(model), handler, serial)
 
 
 class Consumers:
@@ -83,7 +96,11 @@ class Consumers:
         self._streams: dict[str, list[str]] = {}
         for subscription in subscriptions:
             self._streams.setdefault(stream_of(subscription.event_type), []).append(subscription.event_type.subject)
+        self._slots = asyncio.Semaphore(CONCURRENT)
+        self._alone = asyncio.Lock()
         self._attached: set[str] = set()
+        self._one_at_a_time = asyncio.Lock()
+        self._bounded = asyncio.Semaphore(CONCURRENCY)
         #: Aggregates whose message (its place in the stream) waits to be tried again: those behind it wait too.
         self._waiting: dict[str, int] = {}
 
@@ -186,14 +203,16 @@ class Consumers:
             raise Unreadable(f"body does not fit {envelope.type}: {error.error_count()} errors") from error
 
     async def _apply_once(self, event_id: str, event: Event) -> None:
-        handler = self._by_type[event_type_of(type(event)).type].handler
+        subscription = self._by_type[event_type_of(type(event)).type]
+        handler = subscription.handler
 
         async def apply(tx: Transaction) -> None:
             await self._inbox.insert({"_id": event_id, "applied_at": self._clock.now()}, session=tx.session)
             await handler(tx, event)
 
         try:
-            await self._outbox.transaction(apply)
+            async with self._one_at_a_time if subscription.serial else self._bounded:
+                await self._outbox.transaction(apply)
         except DuplicateKeyError:
             # Applied before, or the handler broke a unique index of its own, which is a failure.
             if not await self._inbox.find_one({"_id": event_id}):

@@ -21,7 +21,8 @@ def subscriptions(clusters: Clusters, touchpoints: Touchpoints, contacts: Contac
         await touchpoints.forget_person(tx, event)
 
     return [
-        on(OrganisationRegistered, clusters.join_organisation),
-        on(ApplicationSubmitted, touchpoints.application_submitted),
+        # Every writer of the directory touches its guard.
+        on(OrganisationRegistered, clusters.join_organisation, serial=True),
+        on(ApplicationSubmitted, touchpoints.application_submitted, serial=True),
         on(PersonErased, person_erased),
     ]
