@@ -91,4 +91,4 @@ def mongo_command(data: Path, ports: Ports) -> list[str]:
 
 def mongo_url(ports: Ports) -> str:
     """Where services find the embedded server."""
-    return f"mongodb://127.0.0.1:{ports.mongo}/?directConnection=true"
+    return f"mongodb://127.0.0.1:{ports.mongo}/?directConnection=true&serverMonitoringMode=poll"
