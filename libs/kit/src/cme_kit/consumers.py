@@ -35,8 +35,6 @@ INDEXES = (Index(INBOX, ("applied_at",), expire_seconds=int(timedelta(days=INBOX
 #: Seconds to wait before attempt 2, 3, …; after the last one the message is a dead letter.
 RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 BATCH = 64
-#: Transactions that consumers run side by side in one process.
-CONCURRENT = 8
 #: Transactions at once; more of them only wait for each other in the database.
 CONCURRENCY = 8
 FETCH_SECONDS = 20.0
@@ -96,8 +94,6 @@ class Consumers:
         self._streams: dict[str, list[str]] = {}
         for subscription in subscriptions:
             self._streams.setdefault(stream_of(subscription.event_type), []).append(subscription.event_type.subject)
-        self._slots = asyncio.Semaphore(CONCURRENT)
-        self._alone = asyncio.Lock()
         self._attached: set[str] = set()
         self._one_at_a_time = asyncio.Lock()
         self._bounded = asyncio.Semaphore(CONCURRENCY)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from cme_contracts.enrolment import PersonErased
 from cme_kit.clock import SystemClock
-from cme_kit.consumers import CONCURRENT, Consumers, on
+from cme_kit.consumers import CONCURRENCY, Consumers, on
 
 
 class NothingStored:
@@ -23,8 +23,8 @@ class NothingStored:
         await work(self)
 
 
-@pytest.mark.parametrize(("one_at_a_time", "most"), [(True, 1), (False, CONCURRENT)])
-async def test_handlers_run_side_by_side_up_to_a_bound_or_one_at_a_time(one_at_a_time: bool, most: int) -> None:
+@pytest.mark.parametrize(("serial", "most"), [(True, 1), (False, CONCURRENCY)])
+async def test_handlers_run_side_by_side_up_to_a_bound_or_one_at_a_time(serial: bool, most: int) -> None:
     running = highest = 0
 
     async def handler(_tx: Any, _event: PersonErased) -> None:
@@ -35,7 +35,7 @@ async def test_handlers_run_side_by_side_up_to_a_bound_or_one_at_a_time(one_at_a
         running -= 1
 
     stored: Any = NothingStored()
-    subscription = on(PersonErased, handler, one_at_a_time=one_at_a_time)
+    subscription = on(PersonErased, handler, serial=serial)
     consumers = Consumers("outreach", stored, stored, stored, SystemClock(), [subscription])
     event = PersonErased(person_id="per_1")
 
