@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cme_local.alone import run_alone
 from cme_local.errors import UserError
 from cme_local.processes import project_root
 
 UNIT_TESTS = ("contracts/tests/unit", "libs/*/tests/unit", "services/*/tests/unit", "gateway/tests/unit")
 FAST_TESTS = ("tests/architecture", *UNIT_TESTS, "deploy/local/tests/unit")
-ALL_TESTS = ("contracts", "libs", "services", "gateway", "deploy", "tests")
+#: The deployables' own tests run before, each in an environment of its own.
+ALL_TESTS = ("contracts", "libs", "deploy", "tests")
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ def steps(root: Path) -> list[Step]:
     """Everything before pytest."""
     javascript = [
         Step(f"JavaScript of {lock.parent.name}", ("npm", "ci", "--no-audit", "--no-fund"), False, lock.parent)
-        for lock in sorted(root.glob("tests/*/package-lock.json"))
+        for lock in sorted(root.glob("tests/**/package-lock.json"))
+        if "node_modules" not in lock.parts
     ]
     return [
         Step("lint", (_tool("ruff"), "check")),
@@ -69,6 +72,10 @@ def run_checks(fast: bool, pytest_arguments: Sequence[str]) -> int:
         if code != 0:
             return code
     chosen = any((root / argument.partition("::")[0]).exists() for argument in pytest_arguments)
+    if not fast and not chosen:
+        code = run_alone(root)
+        if code != 0:
+            return code
     patterns = () if chosen else FAST_TESTS if fast else ALL_TESTS
     paths = [str(path.relative_to(root)) for pattern in patterns for path in sorted(root.glob(pattern))]
     return subprocess.run([sys.executable, "-m", "pytest", *pytest_arguments, *paths], cwd=root, check=False).returncode
