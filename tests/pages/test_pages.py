@@ -1,0 +1,64 @@
+"""The platform's pages in a real browser: axe, overflow at four widths, visible focus, no refused resource."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from ..demo_runs import DemoRun  # noqa: TID252 -- the folders of tests are no packages
+
+HERE = Path(__file__).parent
+pytestmark = pytest.mark.timeout(600)
+
+
+def pages_of(demo: DemoRun) -> list[dict[str, Any]]:
+    stack, table = demo.stack(), demo.table()
+    api, traces, mail = stack["api"], stack["urls"]["traces"], stack["urls"]["mail"]
+    samples = table["samples"]
+    client = next(client for client in stack["clients"] if client["name"] == "sandbox-app")
+    authorize = httpx.URL(
+        f"{api}/oauth/authorize",
+        params={
+            "response_type": "code",
+            "client_id": client["client_id"],
+            "redirect_uri": client["redirect_uris"][0],
+            "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+            "code_challenge_method": "S256",
+            "state": "s",
+        },
+    )
+    return [
+        {"name": "courses", "url": f"{api}/courses"},
+        {"name": "course-lt", "url": samples["course"] + "?lang=lt"},
+        {"name": "badge", "url": samples["unit_badge"] + "?lang=en"},
+        {"name": "programme-badge-de", "url": samples["programme_badge"] + "?lang=de"},
+        {"name": "revoked-badge", "url": samples["revoked_badge"] + "?lang=en"},
+        {"name": "verify", "url": f"{api}/verify"},
+        {"name": "sign-in", "url": str(authorize)},
+        {"name": "reference-of-a-service", "url": f"{api}/docs/enrolment"},
+        {"name": "traces", "url": traces},
+        {"name": "trace", "url": f"{traces}/{table['trace_id']}"},
+        {"name": "mails", "url": mail},
+        {"name": "nothing-there", "url": f"{api}/courses/no-such-course", "statuses": [404]},
+    ]
+
+
+def test_every_page_passes_in_a_browser(demo: DemoRun, tmp_path: Path) -> None:
+    if shutil.which("chromium") is None or not (HERE / "node_modules").is_dir():
+        pytest.fail("Install what this needs: apt-get install -y chromium && npm ci --prefix tests/pages")
+    listed = tmp_path / "pages.json"
+    listed.write_text(json.dumps(pages_of(demo)))
+
+    done = subprocess.run(
+        ["node", "check.mjs", str(listed)], cwd=HERE, capture_output=True, text=True, check=False, env={**os.environ}
+    )
+
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["runs"] == len(pages_of(demo)) * 4
+    assert result["findings"] == [], json.dumps(result["findings"], indent=1)
