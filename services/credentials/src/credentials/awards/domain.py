@@ -99,6 +99,8 @@ class Credential:
     canonical: str
     created_at: datetime
     signed: Json | None = None
+    #: Of the request or event that caused it, so that signing later belongs to the same trace.
+    traceparent: str | None = None
 
 
 def credential_url(public_url: str, credential_id: str) -> str:

@@ -80,6 +80,7 @@ class CredentialRepository:
             # As text: a signed document is kept byte for byte, whatever a driver does to keys and numbers.
             "document": json.dumps(credential.document),
             "canonical": credential.canonical,
+            "traceparent": credential.traceparent,
             "created_at": credential.created_at,
         }
         await self._credentials.insert(row, session=session)
@@ -137,4 +138,5 @@ def _credential(row: Document) -> Credential:
         canonical=row["canonical"],
         created_at=row["created_at"],
         signed=json.loads(row["signed"]) if "signed" in row else None,
+        traceparent=row["traceparent"],
     )

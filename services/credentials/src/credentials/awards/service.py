@@ -12,6 +12,7 @@ from cme_kit.consumers import NotYet
 from cme_kit.ids import new_id
 from cme_kit.outbox import Transaction
 from cme_kit.problems import Conflict, NotFound
+from cme_kit.telemetry import current_traceparent
 
 from credentials.achievements.domain import Achievement
 from credentials.achievements.repository import AchievementRepository
@@ -158,6 +159,7 @@ class Awards:
             document=document,
             canonical=self._issuer.canonical(document),
             created_at=now,
+            traceparent=current_traceparent(),
         )
         await self._credentials.insert(credential, tx.session)
         self._issuance.wake()

@@ -8,6 +8,7 @@ import structlog
 from cme_contracts.credentials import CredentialIssued
 from cme_kit.clock import Clock
 from cme_kit.outbox import Outbox, Transaction
+from cme_kit.telemetry import span
 
 from credentials.awards.domain import AwardState, Credential
 from credentials.awards.repository import AwardRepository, CredentialRepository
@@ -61,7 +62,10 @@ class Issuance:
         """Finish every intent that is stored. One that cannot be finished is reported and does not stop the others."""
         for credential in await self._credentials.unfinished(BATCH):
             try:
-                await self._finish(credential)
+                with span(
+                    "issue credential", traceparent=credential.traceparent, cme__credential=credential.credential_id
+                ):
+                    await self._finish(credential)
             except (BadProof, RefusedDocument) as error:
                 log.exception(
                     "a credential cannot be issued", credential_id=credential.credential_id, reason=str(error)
