@@ -1,7 +1,7 @@
 """Partners, clusters and everybody who acts: organisations first, because accounts act for them."""
 
 from cme_local.pilot.client import for_each
-from cme_local.pilot.facts import Applicant, Partner, Person
+from cme_local.pilot.programme_facts import Applicant, Partner, Person
 from cme_local.pilot.year import Year
 
 _PARTNER_DOMAIN = "partners.example"

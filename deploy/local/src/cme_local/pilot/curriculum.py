@@ -3,7 +3,7 @@
 from typing import Any
 
 from cme_local.pilot.client import for_each
-from cme_local.pilot.facts import Comment, Outcome, Session, Unit, Vote
+from cme_local.pilot.programme_facts import Comment, Outcome, Session, Unit, Vote
 from cme_local.pilot.year import Published, Year
 
 BASE = "/curriculum/v1"

@@ -4,9 +4,10 @@ import hashlib
 from typing import Any
 
 from cme_local.pilot.client import PilotFailed, Refused, eventually, for_each, traced, until
-from cme_local.pilot.facts import Applicant, Module
+from cme_local.pilot.programme_facts import Applicant
 from cme_local.pilot.selection import introduce
 from cme_local.pilot.year import Year
+from cme_local.pilot.year_facts import Module
 
 ENROLMENT, ASSESSMENT = "/enrolment/v1", "/assessment/v1"
 #: How long a fact may take from one service to another, a restart included.

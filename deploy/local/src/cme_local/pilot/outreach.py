@@ -12,8 +12,8 @@ from cme_local.pilot.client import PilotFailed, for_each, until
 from cme_local.pilot.clusters import Directory, draw_directory
 from cme_local.pilot.clusters.directory import TOUCHPOINT_COLUMNS
 from cme_local.pilot.clusters.truth import Contact
-from cme_local.pilot.facts import Label, Touchpoint
 from cme_local.pilot.year import Year
+from cme_local.pilot.year_facts import Label, Touchpoint
 
 BASE = "/outreach/v1"
 _CONTACT_COLUMNS = tuple(Contact.__dataclass_fields__)

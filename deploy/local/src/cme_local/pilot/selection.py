@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from cme_local.pilot.client import PilotFailed, Refused, eventually, for_each, traced, until
-from cme_local.pilot.facts import Applicant
+from cme_local.pilot.programme_facts import Applicant
 from cme_local.pilot.year import Year
 
 BASE = "/enrolment/v1"

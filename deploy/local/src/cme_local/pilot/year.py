@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from cme_local.console import StageProgress
 from cme_local.pilot.actors import Actor, Casting
 from cme_local.pilot.client import Client
-from cme_local.pilot.facts import Applicant, Facts
+from cme_local.pilot.facts import Facts
+from cme_local.pilot.programme_facts import Applicant
 from cme_local.stack import Stack
 
 
