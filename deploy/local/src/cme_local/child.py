@@ -33,6 +33,8 @@ class ChildSpec:
     group: Group
     url: str
     is_ready: Callable[[], Awaitable[bool]]
+    #: Keep all its threads on one core: what holds one lock most of the time only fights itself over two.
+    one_core: bool = False
 
 
 def tail(path: Path, lines: int = 15) -> str:
@@ -96,7 +98,7 @@ class Child:
                 stderr=log,
                 # A session of its own: Ctrl-C reaches the supervisor alone, which stops everything in order.
                 start_new_session=True,
-                preexec_fn=_die_with(os.getpid()),
+                preexec_fn=_in_child(os.getpid(), self.spec.one_core),
             )
         if self._stopping:
             # stop() came while the process was being created and could not see it.
@@ -145,15 +147,18 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
         os.killpg(pid, number)
 
 
-def _die_with(parent: int) -> Callable[[], None] | None:
-    """Code for the child, before exec: ask the kernel for SIGKILL when the supervisor dies (prctl(2), Linux)."""
+def _in_child(parent: int, one_core: bool) -> Callable[[], None] | None:
+    """Code for the child, before exec: ask the kernel for SIGKILL when the supervisor dies (prctl(2)); on Linux."""
     libc = _LIBC
     if libc is None:
         return None
+    cores = {max(os.sched_getaffinity(0))}
 
     def ask_kernel() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
+        if one_core:
+            os.sched_setaffinity(0, cores)
 
     return ask_kernel

@@ -52,6 +52,7 @@ def child_specs(data: Path, ports: Ports, secrets: StackSecrets) -> list[ChildSp
             Group.ENGINE,
             engines.mongo_url(ports),
             partial(accepts_connections, ports.mongo),
+            one_core=True,
         ),
         ChildSpec(
             "nats",

@@ -13,7 +13,7 @@ from fastapi import Depends, Header, Query, Request, Response
 from pydantic import BaseModel
 
 from cme_kit.clock import Clock
-from cme_kit.mongo import Database, DuplicateKeyError, Index
+from cme_kit.mongo import BulkWriteError, Database, DuplicateKeyError, Index
 from cme_kit.outbox import Outbox, Transaction
 from cme_kit.problems import ServiceError, Unprocessable
 from cme_kit.schemas import Page
@@ -51,7 +51,8 @@ class PreconditionFailed(ServiceError):
 def Provided(kind: type) -> Any:  # noqa: N802  (reads as a type in signatures)
     """The instance of `kind` that the composition root built."""
 
-    def provided(request: Request) -> Any:
+    # This one and its like below are coroutines: FastAPI runs a plain function in a thread, which costs more than they do.
+    async def provided(request: Request) -> Any:
         return request.app.state.provided[kind]
 
     return Depends(provided)
@@ -103,18 +104,16 @@ class IdempotentCreation:
             await self._answers.insert(row, session=tx.session)
             return result
 
-        if (found := await stored_answer()) is not None:
-            return found
         try:
             return await self._outbox.transaction(once)
-        except (ServiceError, DuplicateKeyError):
-            # The same request may have been faster: its row, or what it changed, is what this one met.
+        except (ServiceError, DuplicateKeyError, BulkWriteError):
+            # The same request may have come before: its row, or what it changed, is what this one met.
             if (found := await stored_answer()) is not None:
                 return found
             raise
 
 
-def _creation(request: Request) -> IdempotentCreation:
+async def _creation(request: Request) -> IdempotentCreation:
     platform = request.app.state.platform
     return IdempotentCreation(platform.database, platform.outbox, platform.clock, request)
 
@@ -123,7 +122,7 @@ def _creation(request: Request) -> IdempotentCreation:
 Once = Annotated[IdempotentCreation, Depends(_creation)]
 
 
-def _if_match(if_match: Annotated[str | None, Header()] = None) -> int:
+async def _if_match(if_match: Annotated[str | None, Header()] = None) -> int:
     if if_match is None:
         raise PreconditionRequired("Send If-Match with the ETag you last read.")
     match = re.fullmatch(r'(?:W/)?"(\d+)"', if_match.strip())
@@ -166,7 +165,7 @@ class Paging(BaseModel):
     limit: int = 50
 
 
-def _paging(
+async def _paging(
     after: Annotated[str | None, Query(max_length=200, description="The `next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=500, description="Most records to answer")] = 50,
 ) -> Paging:
