@@ -4,6 +4,8 @@
 
 import sys
 import time
+from contextvars import ContextVar
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -78,13 +80,25 @@ class Progress:
 
 
 class StageProgress(Protocol):
-    """How the player says how far it is."""
+    """How the player says how far it is. Tasks that run side by side each have a stage of their own."""
 
     def stage(self, name: str, total: int) -> None:
         """A stage of the pilot year begins, of so many steps."""
 
     def step(self, count: int = 1) -> None:
-        """So many steps of the current stage are done."""
+        """So many steps of this task's stage are done."""
+
+    def over(self) -> None:
+        """This task's stage is over."""
+
+
+@dataclass
+class _Stage:
+    name: str
+    total: int
+    began: float
+    bar: "TaskID | None" = None
+    done: int = 0
 
 
 class Stages:
@@ -92,11 +106,8 @@ class Stages:
 
     def __init__(self) -> None:
         self._bars: RichProgress | None = None
-        self._task: TaskID | None = None
-        self._name = ""
-        self._total = 0
-        self._done = 0
-        self._began = time.monotonic()
+        # A task starts with a copy of its maker's context: what it does counts for the stage that it was made in.
+        self._current: ContextVar[_Stage | None] = ContextVar("stage", default=None)
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():
@@ -108,31 +119,31 @@ class Stages:
             self._bars.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
-        if kind is None:
-            self._close_stage()
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
         if self._bars is not None:
             self._bars.stop()
 
     def stage(self, name: str, total: int) -> None:
-        """Begin a stage; the one before is over."""
-        self._close_stage()
-        self._name, self._total, self._done, self._began = name, total, 0, time.monotonic()
-        if self._bars is not None:
-            self._task = self._bars.add_task(name, total=total)
+        """Begin a stage."""
+        bar = self._bars.add_task(name, total=total) if self._bars is not None else None
+        self._current.set(_Stage(name, total, time.monotonic(), bar))
 
     def step(self, count: int = 1) -> None:
-        """Advance the current stage."""
-        self._done += count
-        if self._bars is not None and self._task is not None:
-            self._bars.advance(self._task, count)
+        """Advance this task's stage."""
+        stage = self._current.get()
+        assert stage is not None
+        stage.done += count
+        if self._bars is not None and stage.bar is not None:
+            self._bars.advance(stage.bar, count)
 
-    def _close_stage(self) -> None:
-        if not self._name:
+    def over(self) -> None:
+        """End this task's stage."""
+        stage = self._current.get()
+        if stage is None:
             return
-        if self._bars is not None and self._task is not None:
-            self._bars.stop_task(self._task)
+        if self._bars is not None and stage.bar is not None:
+            self._bars.stop_task(stage.bar)
         else:
-            took = time.monotonic() - self._began
-            print(f"{self._name}: {self._done}/{self._total} in {took:.1f} s", file=sys.stderr, flush=True)
-        self._name = ""
+            took = time.monotonic() - stage.began
+            print(f"{stage.name}: {stage.done}/{stage.total} in {took:.1f} s", file=sys.stderr, flush=True)
+        self._current.set(None)

@@ -81,14 +81,15 @@ class Outbox:
             await self._write(tx)
             return result
 
-        for last in [False] * (NUMBERING_ATTEMPTS - 1) + [True]:
-            try:
-                result = await self._database.in_transaction(attempt)
-                break
-            except (DuplicateKeyError, BulkWriteError) as error:
-                # Another transaction numbered the same aggregate at the same time: take the next number.
-                if last or SEQUENCE_INDEX not in str(error):
-                    raise
+        with span("transaction"):
+            for last in [False] * (NUMBERING_ATTEMPTS - 1) + [True]:
+                try:
+                    result = await self._database.in_transaction(attempt)
+                    break
+                except (DuplicateKeyError, BulkWriteError) as error:
+                    # Another transaction numbered the same aggregate at the same time: take the next number.
+                    if last or SEQUENCE_INDEX not in str(error):
+                        raise
         self.woken.set()
         return result
 

@@ -12,11 +12,9 @@ from fastapi import FastAPI
 from opentelemetry import propagate, trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
-from opentelemetry.instrumentation.pymongo import PymongoInstrumentor
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler, SamplingResult
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from cme_kit.settings import DeployableSettings
@@ -52,35 +50,19 @@ def configure_logging(service: str, log_format: str) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
 
 
-class WithoutPolling(Sampler):
-    """Records every trace but those that a database command would begin.
-
-    Relays and sweepers ask the database every second on nobody's behalf: an idle local stack recorded 14 such traces
-    a second.
-    """
-
-    def should_sample(self, *arguments: Any, **named: Any) -> SamplingResult:
-        """Decide about a span without a parent."""
-        kind = named.get("kind") or (arguments[3] if len(arguments) > 3 else None)  # noqa: PLR2004
-        return (ALWAYS_OFF if kind is SpanKind.CLIENT else ALWAYS_ON).should_sample(*arguments, **named)
-
-    def get_description(self) -> str:
-        """The sampler's name in diagnostics."""
-        return "WithoutPolling"
-
-
 def start_tracing(service: str, settings: DeployableSettings) -> TracerProvider | None:
-    """Export spans to the configured receiver, or None when there is none."""
+    """Export spans to the configured receiver, or None when there is none.
+
+    A request, a transaction, a publish and a process have a span each; a database command has none: with the
+    instrumentation of PyMongo the pilot year took a fifth more CPU in all processes together (113 s against 94 s).
+    """
     if settings.otlp_endpoint is None:
         return None
     resource = Resource.create({"service.name": service, "service.namespace": "cme"})
-    provider = TracerProvider(ParentBased(WithoutPolling()), resource)
+    provider = TracerProvider(resource=resource)
     exporter = OTLPSpanExporter(endpoint=settings.otlp_endpoint.rstrip("/") + "/v1/traces", timeout=5)
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=1_000))
     trace.set_tracer_provider(provider)
-    instrumentor = PymongoInstrumentor()
-    if not instrumentor.is_instrumented_by_opentelemetry:
-        instrumentor.instrument(tracer_provider=provider)
     return provider
 
 

@@ -1,8 +1,10 @@
 """The pilot year from the first partner to the last figure, through the public API."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import Awaitable
+from typing import TypeVar
 from urllib.parse import urljoin
 
 from cme_local.console import StageProgress
@@ -15,6 +17,8 @@ from cme_local.pilot.figures import mismatches, read_table, settle
 from cme_local.pilot.report import Report
 from cme_local.pilot.year import Year
 from cme_local.stack import Stack
+
+Result = TypeVar("Result")
 
 
 async def play(stack: Stack, progress: StageProgress) -> Report:
@@ -51,30 +55,38 @@ async def play(stack: Stack, progress: StageProgress) -> Report:
 async def _play(year: Year) -> Report:
     seconds: dict[str, float] = {}
 
-    async def timed(name: str, phase: Awaitable[None]) -> None:
+    async def timed(name: str, phase: Awaitable[Result]) -> Result:
         began = time.monotonic()
-        await phase
+        result = await phase
+        year.progress.over()
         seconds[name] = round(time.monotonic() - began, 1)
+        return result
+
+    async def teaching() -> None:
+        await timed("curriculum", curriculum.publish(year))
+        await timed("selection", selection.select(year))
+        await timed("agreements", learning.agree(year))
+        await timed("modules", learning.teach(year))
+        await timed("badges", awarding.award(year))
+        await timed("expiry", selection.wait_for_expiry(year))
+
+    async def reaching_out() -> None:
+        await timed("directory", outreach.reach_out(year))
+        await timed("campaign", outreach.campaign(year))
 
     await timed("people", cast.assemble(year))
-    await timed("curriculum", curriculum.publish(year))
-    await timed("selection", selection.select(year))
-    await timed("agreements", learning.agree(year))
-    await timed("modules", learning.teach(year))
-    await timed("directory", outreach.reach_out(year))
-    await timed("campaign", outreach.campaign(year))
-    await timed("badges", awarding.award(year))
-    await timed("expiry", selection.wait_for_expiry(year))
+    # As in a real year: the clusters are written to while the learners learn.
+    async with asyncio.TaskGroup() as tracks:
+        tracks.create_task(teaching())
+        tracks.create_task(reaching_out())
     await timed("settling", settle(year))
-    began = time.monotonic()
-    table = await read_table(year)
+    table = await timed("figures", read_table(year))
     differing = mismatches(year, table)
     if differing:
         raise PilotFailed("The figures are not those of the facts:\n  " + "\n  ".join(differing))
-    table["badges_verified"] = await verify_badges(year)
-    table["courses_pulled"] = await pull_catalogue(year)
-    await check_samples(year, table["samples"])
-    seconds["checking"] = round(time.monotonic() - began, 1)
+    table["badges_verified"] = await timed("verification", verify_badges(year))
+    table["courses_pulled"] = await timed("catalogue", pull_catalogue(year))
+    await timed("samples", check_samples(year, table["samples"]))
     table["trace_id"] = year.trace_id
     table["seconds"] = seconds
     trace_url = urljoin(year.stack.urls["traces"], f"/traces/{year.trace_id}")

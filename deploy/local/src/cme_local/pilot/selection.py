@@ -18,7 +18,8 @@ async def select(year: Year) -> None:
     facts = year.facts
     began = time.monotonic()
     scores = sum(len(applicant.scores) for applicant in facts.applicants)
-    year.progress.stage("Applications, scores, offers", len(facts.applicants) + scores + len(facts.selected()))
+    answers = len(facts.selected()) - 1  # one never answers
+    year.progress.stage("Applications, scores, offers", len(facts.applicants) + scores + answers)
     await _open_call(year)
     await for_each(facts.applicants, lambda applicant: _apply(year, applicant))
     await _decide_eligibility(year)
@@ -165,5 +166,6 @@ async def wait_for_expiry(year: Year) -> None:
     async def read() -> Any:
         return (await actor.listed(f"{BASE}/offers/mine"))[0]["state"]
 
+    year.progress.stage("The unanswered offer expires", 1)
     await until(read, lambda state: state == "expired", "the unanswered offer to expire")
     year.progress.step()
