@@ -111,15 +111,23 @@ def only_proof(document: Json) -> Json:
     return proof
 
 
-def verify_proof(document: Json, proof: Json, public_key: bytes) -> None:
-    """Check the signature of a screened document (section 3.2.2). Raises BadProof or RefusedDocument."""
-    unsigned = {key: value for key, value in document.items() if key != "proof"}
+def without_proof(document: Json) -> Json:
+    """The part of a document that its proof signs."""
+    return {key: value for key, value in document.items() if key != "proof"}
+
+
+def verify_proof(document: Json, proof: Json, public_key: bytes, text: str | None = None) -> None:
+    """Check the signature of a screened document (section 3.2.2). Raises BadProof or RefusedDocument.
+
+    `text` is the canonical form without the proof, when the caller has it.
+    """
+    text = canonical(without_proof(document)) if text is None else text
     configuration: dict[str, Any] = {key: value for key, value in proof.items() if key != "proofValue"}
     configuration["@context"] = document.get("@context")
     signature = _base58btc(proof["proofValue"])
     if len(signature) != SIGNATURE_BYTES:
         raise BadProof("The proof value has the wrong length.")
-    signed = signing_input(canonical(configuration), canonical(unsigned))
+    signed = signing_input(canonical(configuration), text)
     try:
         VerifyKey(public_key).verify(signed, signature)
     except BadSignatureError as error:

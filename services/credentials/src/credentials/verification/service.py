@@ -10,7 +10,7 @@ from cme_kit.problems import NotFound
 
 from credentials.jsonld.domain import Json, RefusedDocument, as_list, canonical, screen
 from credentials.keys.service import Issuer
-from credentials.proofs.domain import BadProof, only_proof, public_key_of, verify_proof
+from credentials.proofs.domain import BadProof, only_proof, public_key_of, verify_proof, without_proof
 from credentials.status.domain import PURPOSE, BadStatusList, is_set, list_url
 from credentials.status.service import StatusLists
 from credentials.verification.domain import (
@@ -33,30 +33,33 @@ class Verification:
         self._issuer = issuer
         self._lists = lists
         self._clock = clock
+        #: The lists whose signature held; it is checked again when a list changes.
+        self._verified_lists: dict[int, str] = {}
 
     async def verify(self, document: Json) -> Verdict:
         """All checks of a document."""
         now = self._clock.now()
-        context = self._check_context(document)
+        context, text = self._check_context(document)
         if context.result is not Result.PASSED:
             # Nothing below may trust the JSON of a document whose meaning is not what was signed.
             untold = "Not checked, because the document's terms are not all defined."
             rest = [Check(name, Result.UNKNOWN, untold) for name in CheckName if name is not CheckName.CONTEXT]
             return Verdict((context, *rest), now)
         schema = check_schema(document)
-        signature, issuer = await self._check_signature(document)
+        signature, issuer = await self._check_signature(document, text)
         validity = check_validity(document, now)
         return Verdict((context, schema, signature, issuer, validity, await self._check_status(document)), now)
 
-    def _check_context(self, document: Json) -> Check:
+    def _check_context(self, document: Json) -> tuple[Check, str]:
+        """Whether every term is defined, and the canonical form of what was signed."""
         try:
             screen(document)
-            canonical({key: value for key, value in document.items() if key != "proof"})
+            text = canonical(without_proof(document))
         except RefusedDocument as error:
-            return Check(CheckName.CONTEXT, Result.FAILED, str(error))
-        return Check(CheckName.CONTEXT, Result.PASSED, ", ".join(as_list(document.get("@context", []))))
+            return Check(CheckName.CONTEXT, Result.FAILED, str(error)), ""
+        return Check(CheckName.CONTEXT, Result.PASSED, ", ".join(as_list(document.get("@context", [])))), text
 
-    async def _check_signature(self, document: Json) -> tuple[Check, Check]:
+    async def _check_signature(self, document: Json, text: str) -> tuple[Check, Check]:
         """The signature, and whether the key belongs to the issuer that the credential names."""
 
         def both(signature: Result, issuer: Result, detail: str, who: str) -> tuple[Check, Check]:
@@ -77,7 +80,7 @@ class Verification:
                 return both(Result.FAILED, Result.FAILED, f"{method} is not in the DID document", controller)
             if key is None:
                 return both(Result.UNKNOWN, Result.UNKNOWN, f"the key {method} is not kept here", controller)
-            verify_proof(document, proof, key)
+            verify_proof(document, proof, key, text)
         except (BadProof, RefusedDocument) as error:
             return both(Result.FAILED, Result.UNKNOWN, str(error), controller)
         # A did:key says that one key signed, not whose key it is.
@@ -112,12 +115,15 @@ class Verification:
         if entry.get("statusPurpose") != PURPOSE or not isinstance(index, str) or not _INDEX.match(index):
             return said(Result.FAILED, "The status entry is not one that this issuer writes.")
         try:
-            signed = json.loads((await self._lists.find(number)).signed)
+            text = (await self._lists.find(number)).signed
+            signed = json.loads(text)
             proof = only_proof(signed)
             key = await self._issuer.key_of(proof["verificationMethod"])
             if key is None:
                 return said(Result.FAILED, "The status list is not signed by this issuer.")
-            verify_proof(signed, proof, key)
+            if self._verified_lists.get(number) != text:
+                verify_proof(signed, proof, key)
+                self._verified_lists[number] = text
             revoked = is_set(signed["credentialSubject"]["encodedList"], int(index))
         except (NotFound, BadProof, BadStatusList) as error:
             return said(Result.FAILED, str(error))
