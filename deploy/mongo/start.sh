@@ -3,4 +3,6 @@
 set -euo pipefail
 install -m 0400 -o mongodb -g mongodb /dev/null /data/configdb/keyfile
 printf '%s' "$MONGO_KEYFILE" >/data/configdb/keyfile
-exec docker-entrypoint.sh mongod --replSet rs0 --keyFile /data/configdb/keyfile --bind_ip_all
+# Ours take milliseconds. One whose client died keeps the documents that it wrote until this limit (60 s by default).
+exec docker-entrypoint.sh mongod --replSet rs0 --keyFile /data/configdb/keyfile --bind_ip_all \
+    --setParameter transactionLifetimeLimitSeconds=10

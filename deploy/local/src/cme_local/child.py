@@ -35,6 +35,8 @@ class ChildSpec:
     is_ready: Callable[[], Awaitable[bool]]
     #: Keep all its threads on one core: what holds one lock most of the time only fights itself over two.
     one_core: bool = False
+    #: What to clear away after it died, before it starts again.
+    after_death: Callable[[], Awaitable[None]] | None = None
 
 
 def tail(path: Path, lines: int = 15) -> str:
@@ -85,6 +87,8 @@ class Child:
                     tail(self.log),
                 )
             self.restarts += 1
+            if self.spec.after_death is not None:
+                await self.spec.after_death()
             if quick_deaths > 1:
                 await asyncio.sleep(0.2 * 2 ** (quick_deaths - 2))
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sysconfig
+from contextlib import suppress
 from pathlib import Path
 
 from cme_local.errors import UserError
@@ -92,3 +93,18 @@ def mongo_command(data: Path, ports: Ports) -> list[str]:
 def mongo_url(ports: Ports) -> str:
     """Where services find the embedded server."""
     return f"mongodb://127.0.0.1:{ports.mongo}/?directConnection=true&serverMonitoringMode=poll"
+
+
+async def release_transactions(ports: Ports) -> None:
+    """Abort what a process that died had begun: the embedded server would keep it from others for 60 s.
+
+    A mongod is told so by transactionLifetimeLimitSeconds (deploy/mongo/start.sh).
+    """
+    from cme_kit.mongo import Database, PyMongoError  # noqa: PLC0415 -- a supervisor without a death needs no driver
+
+    database = Database.connect(mongo_url(ports), "admin", "pymongo")
+    try:
+        with suppress(PyMongoError):  # it died as well, and forgot them
+            await database.abort_transactions()
+    finally:
+        await database.close()

@@ -67,7 +67,10 @@ def child_specs(data: Path, ports: Ports, secrets: StackSecrets) -> list[ChildSp
         url = ports.url(ports.of(deployable.name))
         env = environment.for_deployable(deployable, data, ports, secrets)
         ready = partial(_answers_200, f"{url}/health/ready")
-        specs.append(ChildSpec(deployable.name, deployable.argv(), env, deployable.group, url, ready))
+        release = partial(engines.release_transactions, ports)
+        specs.append(
+            ChildSpec(deployable.name, deployable.argv(), env, deployable.group, url, ready, after_death=release)
+        )
     operations = [sys.executable, "-m", OPERATIONS_MODULE, *(str(p) for p in (ports.traces, ports.mail, ports.smtp))]
     specs.append(
         ChildSpec(

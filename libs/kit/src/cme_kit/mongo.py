@@ -216,6 +216,13 @@ class Database:
             )
         return result
 
+    async def abort_transactions(self) -> None:
+        """Abort every open transaction of the server; who still works in one begins it again.
+
+        For a server that keeps those of a client that died, and the documents they wrote, longer than one can wait.
+        """
+        await self._client.admin.command("killAllSessions", [])
+
     async def probe(self) -> None:
         """Write and read one document: what readiness means. Raises PyMongoError."""
         probes = self.collection("probes")
