@@ -35,7 +35,7 @@ INDEXES = (
     Index(OUTBOX, ("aggregate", "sequence"), unique=True),
 )
 BATCH = 200
-POLL_SECONDS = 1.0
+POLL_SECONDS = 2.0
 LEASE = timedelta(seconds=4)
 Result = TypeVar("Result")
 log = structlog.get_logger(__name__)
@@ -172,7 +172,7 @@ class Relay:
         self._leading_until = clock.now()
 
     async def run(self) -> None:
-        """Publish until cancelled: at once after a commit, every second as the safety net."""
+        """Publish until cancelled: at once after a commit, every other second as the safety net."""
         while True:
             try:
                 more = await self._leads() and await self.publish_batch() == BATCH

@@ -19,7 +19,7 @@ ROUNDS = 20
 REQUESTS = 100
 WARM_UP = 200
 SERVICE = "curriculum"
-PATH = f"/{SERVICE}/v1/changes"
+PATH = f"/{SERVICE}/v1/catalogue/changes"
 
 
 async def measure() -> dict[str, Any]:

@@ -34,7 +34,7 @@ from outreach.sending.domain import Send, SendState, after_handover, is_finished
 from outreach.sending.repository import SendRepository
 
 LEASE = timedelta(seconds=6)
-POLL_SECONDS = 1.0
+POLL_SECONDS = 2.0
 BATCH = 200
 Result = TypeVar("Result")
 log = structlog.get_logger(__name__)
@@ -76,7 +76,7 @@ class Sender:
         self.woken = asyncio.Event()
 
     async def run(self) -> None:
-        """Send until cancelled: at once after a start, every second as the safety net."""
+        """Send until cancelled: at once after a start, every other second as the safety net."""
         while not self._stopping:
             self._idle.clear()
             try:
