@@ -45,8 +45,11 @@ async def play(stack: Stack, progress: StageProgress) -> Report:
         )
         try:
             report = await _play(year)
-        except* PilotFailed as failures:
-            raise _first(failures) from failures
+        except BaseExceptionGroup as failures:
+            failed = failures.subgroup(PilotFailed)
+            if failed is None:
+                raise
+            raise _first(failed) from failures
         report.table["wall_s"] = round(time.monotonic() - began, 1)
         report.repeated = client.effort.repeated
         return report

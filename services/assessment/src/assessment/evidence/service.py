@@ -88,7 +88,7 @@ class Evidence:
         if submission is None or not owns(principal, submission.person_id):
             raise NotFound("submission")
         check_content(submission, content)
-        if submission.state is SubmissionState.SUBMITTED:
+        if submission.state in {SubmissionState.SUBMITTED, SubmissionState.ASSESSED}:
             return SubmissionView.of(submission)
         if submission.state is not SubmissionState.AWAITING_CONTENT:
             raise NotOpen(f"This evidence is {submission.state}; declare new evidence.")
