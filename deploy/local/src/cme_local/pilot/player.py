@@ -24,7 +24,8 @@ Result = TypeVar("Result")
 async def play(stack: Stack, progress: StageProgress) -> Report:
     """Play the year on a running stack and report what the services say of it.
 
-    Playing it again on the same stack repeats the same acts, which change nothing, and reports the same figures.
+    Playing it again on the same stack repeats the same acts, which change nothing, and reports the same figures, but
+    for two more events: the learner whose address was wrong enters it wrong and corrects it once more.
 
     Raises:
         PilotFailed: an act was refused, or a figure is not that of the facts.
