@@ -180,10 +180,14 @@ def _operations(service: str) -> APIRouter:
             dead = await platform.jetstream.stream_info(DEAD_LETTERS, subjects_filter=subject)
         except (NatsError, TimeoutError) as error:
             raise Unavailable("The broker does not answer; try again in a moment.") from error
+        # In one command: between two, a row could move from one count to the other.
+        counts = {
+            c["_id"]: int(c["n"]) for c in await rows.aggregate([{"$group": {"_id": "$published", "n": {"$sum": 1}}}])
+        }
         return Figures(
             service=service,
-            events_published=await rows.count({"published": True}),
-            events_pending=await rows.count({"published": False}),
+            events_published=counts.get(True, 0),
+            events_pending=counts.get(False, 0),
             events_applied=await platform.database.collection(consumers.INBOX).count({}),
             dead_letters=sum((dead.state.subjects or {}).values()),
         )
