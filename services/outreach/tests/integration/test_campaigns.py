@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 from cme_contracts.outreach import CampaignFinished, CampaignStarted
+from cme_kit.mongo import Database
 from cme_kit.testing import eventually, free_port
 
 
@@ -184,7 +185,7 @@ async def test_a_restart_in_good_order_leaves_nothing_in_doubt(run_outreach, sin
     assert len(sink.mails) == 30
 
 
-async def test_a_killed_sender_leaves_doubt_and_never_sends_twice(run_outreach, start_process, sink) -> None:
+async def test_a_killed_sender_leaves_doubt_and_never_sends_twice(run_outreach, start_process, sink, engines) -> None:
     async with run_outreach(sink.port) as outreach:
         await outreach.mailable(40)
         campaign_id = await outreach.campaign()
@@ -201,6 +202,9 @@ async def test_a_killed_sender_leaves_doubt_and_never_sends_twice(run_outreach, 
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     sink.answering.set()
+    database = Database.connect(engines.mongo_url, "admin")
+    await database.abort_transactions()  # its own, which the embedded server would keep for 60 s
+    await database.close()
 
     async with run_outreach(sink.port) as outreach:
         campaign = await outreach.finished(campaign_id, 30)
