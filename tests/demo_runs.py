@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -13,27 +12,15 @@ from typing import Any, TypeVar
 
 import psutil
 import pytest
-from cme_local.processes import Ports, project_root
+from cme_local.preflight import free_bases
+from cme_local.processes import project_root
 
 Seen = TypeVar("Seen")
 
 
 def free_base() -> int:
-    """The first of twelve free ports."""
-    for base in range(23000, 32000, 20):
-        if all(_is_free(port) for port in Ports(base).named().values()):
-            return base
-    pytest.fail("no range of twelve free ports")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+    """The first of a range of free ports for a stack."""
+    return next(free_bases(range(23000, 32000, 20)))
 
 
 @dataclass

@@ -102,7 +102,7 @@ class Child:
                 stderr=log,
                 # A session of its own: Ctrl-C reaches the supervisor alone, which stops everything in order.
                 start_new_session=True,
-                preexec_fn=_in_child(os.getpid(), self.spec.one_core),
+                preexec_fn=_before_exec(os.getpid(), self.spec.one_core),
             )
         if self._stopping:
             # stop() came while the process was being created and could not see it.
@@ -151,18 +151,18 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
         os.killpg(pid, number)
 
 
-def _in_child(parent: int, one_core: bool) -> Callable[[], None] | None:
-    """Code for the child, before exec: ask the kernel for SIGKILL when the supervisor dies (prctl(2)); on Linux."""
+def _before_exec(parent: int, one_core: bool) -> Callable[[], None] | None:
+    """What the child does before exec, on Linux: it dies with the supervisor (prctl(2)) and keeps to its core."""
     libc = _LIBC
     if libc is None:
         return None
     cores = {max(os.sched_getaffinity(0))}
 
-    def ask_kernel() -> None:
+    def prepare() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
         if one_core:
             os.sched_setaffinity(0, cores)
 
-    return ask_kernel
+    return prepare

@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import socket
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cme_local.errors import UserError
@@ -42,8 +43,12 @@ def _is_free(port: int) -> bool:
 
 
 def _other_base(base: int) -> int:
-    candidates = range(base + 100, HIGHEST_BASE, 100)
-    return next((b for b in candidates if all(map(_is_free, Ports(b).named().values()))), 18800)
+    return next(free_bases(range(base + 100, HIGHEST_BASE, 100)), 18800)
+
+
+def free_bases(candidates: Iterable[int]) -> Iterator[int]:
+    """Those candidates of which every port of a stack is free now."""
+    return (base for base in candidates if all(map(_is_free, Ports(base).named().values())))
 
 
 def _owner(port: int) -> str:

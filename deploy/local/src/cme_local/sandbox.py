@@ -5,6 +5,7 @@
 import asyncio
 import json
 import secrets
+import time
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ READER_SCOPES = [
 ]
 
 SECRET = "client_secret_basic"
+GATEWAY_BACK_WITHIN_S = 10.0
 
 # One fictitious person for each role, with the language the pages greet them in.
 PEOPLE = {
@@ -143,9 +145,7 @@ async def _create_missing(api: str, bootstrap: Bootstrap, plan: dict[str, dict[s
         http.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
 
         async def create(name: str, entry: dict[str, Any]) -> None:
-            answer = await http.post(
-                entry["path"], json=entry["body"], headers={"Idempotency-Key": entry["idempotency_key"]}
-            )
+            answer = await post_until_answered(http, entry)
             if answer.status_code == HTTPStatus.CONFLICT:
                 raise StackError(
                     f"The database already has {name}, but its credentials are not in sandbox.json. "
@@ -156,6 +156,26 @@ async def _create_missing(api: str, bootstrap: Bootstrap, plan: dict[str, dict[s
             entry["answer"] = answer.json()
 
         await asyncio.gather(*(create(name, entry) for name, entry in plan.items() if "answer" not in entry))
+
+
+async def post_until_answered(http: Any, entry: dict[str, Any]) -> Any:
+    """The answer to an entry's request, sent again with its idempotency key while the gateway restarts.
+
+    Raises:
+        StackError: no answer after GATEWAY_BACK_WITHIN_S.
+    """
+    import httpx
+
+    give_up = time.monotonic() + GATEWAY_BACK_WITHIN_S
+    while True:
+        try:
+            return await http.post(
+                entry["path"], json=entry["body"], headers={"Idempotency-Key": entry["idempotency_key"]}
+            )
+        except httpx.TransportError as failure:
+            if time.monotonic() > give_up:
+                raise StackError(f"The gateway does not answer {entry['path']}: {failure!r}") from failure
+            await asyncio.sleep(0.2)
 
 
 def _client(entry: dict[str, Any]) -> SandboxClient:

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,27 +14,16 @@ from typing import Any, TypeVar
 
 import psutil
 import pytest
-from cme_local.processes import DEPLOYABLES, Ports
+from cme_local.preflight import free_bases
+from cme_local.processes import DEPLOYABLES
 
 T = TypeVar("T")
 STARTS_WITHIN_S = 40
 
 
 def free_base() -> int:
-    for base in range(21000, 32000, 20):
-        if all(_is_free(port) for port in Ports(base).named().values()):
-            return base
-    pytest.fail("no range of twelve free ports")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+    """The first of a range of free ports for a stack."""
+    return next(free_bases(range(21000, 32000, 20)))
 
 
 def eventually(look: Callable[[], T], within_s: float = 10) -> T:

@@ -33,4 +33,9 @@ class StandIn(BaseHTTPRequestHandler):
         pass
 
 
-ThreadingHTTPServer(("127.0.0.1", int(os.environ["CME_PORT"])), StandIn).serve_forever()
+class Server(ThreadingHTTPServer):
+    #: The standard library's 5 is fewer than the clients and users that are asked for at once: the sixth would be reset.
+    request_queue_size = 128
+
+
+Server(("127.0.0.1", int(os.environ["CME_PORT"])), StandIn).serve_forever()
