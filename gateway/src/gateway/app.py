@@ -11,12 +11,12 @@ from typing import Any
 import aiohttp
 from authlib.oauth2.rfc6749 import OAuth2Error
 from cme_kit import http
-from cme_kit.app import prepare_database
 from cme_kit.auth import TokenVerifier
 from cme_kit.clock import Clock, SystemClock
 from cme_kit.mongo import Database
 from cme_kit.outbox import Outbox
 from cme_kit.pages import ASSETS, Pages
+from cme_kit.platform import prepare_database
 from cme_kit.problems import Problem, ServiceError, install_problem_handlers, problem_response
 from cme_kit.telemetry import configure_logging, start_tracing, trace_requests
 from fastapi import FastAPI

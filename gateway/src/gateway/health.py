@@ -8,10 +8,10 @@ from http import HTTPStatus
 from typing import Annotated
 
 import aiohttp
-from cme_kit.app import Health
 from cme_kit.auth import Public
 from cme_kit.http import Provided
 from cme_kit.mongo import Database, PyMongoError
+from cme_kit.operations import Health
 from fastapi import APIRouter, Response
 
 #: An answer is given again for so long: health is asked by many, and asks five services.

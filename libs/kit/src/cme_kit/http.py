@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel
 
 from cme_kit.clock import Clock
@@ -17,11 +17,17 @@ from cme_kit.mongo import BulkWriteError, Database, DuplicateKeyError, Index
 from cme_kit.outbox import Outbox, Transaction
 from cme_kit.problems import ServiceError, Unprocessable
 from cme_kit.schemas import Page
+from cme_kit.strict_json import StrictRoute
 
 IDEMPOTENCY = "idempotency"
 INDEXES = (Index(IDEMPOTENCY, ("created",), expire_seconds=int(timedelta(days=2).total_seconds())),)
 KEY_PATTERN = re.compile(r"^[\x21-\x7e]{1,255}$")
 Model = TypeVar("Model", bound=BaseModel)
+
+
+def service_router(tag: str, prefix: str = "") -> APIRouter:
+    """A feature's router: strict JSON bodies, one tag."""
+    return APIRouter(prefix=prefix, tags=[tag], route_class=StrictRoute)
 
 
 class BadIdempotencyKey(ServiceError):

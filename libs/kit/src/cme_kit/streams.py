@@ -31,7 +31,6 @@ ACK_WAIT = 30
 MAX_ACK_PENDING = 256
 #: Attempts are counted by the worker; this bound of the server is far above its schedule.
 MAX_DELIVER = 50
-DEAD_LETTERS = "CME_DEAD_LETTERS"
 log = structlog.get_logger(__name__)
 
 
@@ -49,14 +48,19 @@ def stream_of(event_type: EventType) -> str:
     return stream_name(event_type.service, personal=event_type.personal_data)
 
 
-def _stream(name: str, subject: str, max_age_days: int) -> StreamConfig:
+def dead_letters_of(service: str) -> str:
+    """The stream of the messages that a service could not apply."""
+    return f"CME_{service.upper()}_DEAD_LETTERS"
+
+
+def _stream(name: str, subject: str, max_age_days: int, max_bytes: int = GIB) -> StreamConfig:
     return StreamConfig(
         name=name,
         subjects=[subject],
         retention=RetentionPolicy.LIMITS,
         storage=StorageType.FILE,
         discard=DiscardPolicy.NEW,
-        max_bytes=GIB,
+        max_bytes=max_bytes,
         max_age=max_age_days * DAY,
         duplicate_window=600,
         num_replicas=1,
@@ -64,11 +68,11 @@ def _stream(name: str, subject: str, max_age_days: int) -> StreamConfig:
 
 
 def owned_streams(service: str) -> list[StreamConfig]:
-    """The streams that a service provisions: its events, its events with personal data, the dead letters of all."""
+    """The streams that a service provisions: its events, its events with personal data, its dead letters."""
     return [
         _stream(stream_name(service), f"cme.{service}.>", 400),
         _stream(stream_name(service, personal=True), f"cme.personal.{service}.>", 30),
-        _stream(DEAD_LETTERS, "cme.dlq.>", 90),
+        _stream(dead_letters_of(service), f"cme.dlq.{service}.>", 90, GIB // 4),
     ]
 
 

@@ -6,13 +6,14 @@ from typing import Annotated
 import pytest
 from cme_contracts.enrolment import OrganisationRegistered
 from cme_contracts.outreach import ClusterRegistered
-from cme_kit.app import create_service_app, open_platform, provide, service_router
+from cme_kit.app import create_service_app, provide
 from cme_kit.auth import Principal, Requires
 from cme_kit.consumers import NotYet, on
-from cme_kit.http import Once
+from cme_kit.http import Once, service_router
 from cme_kit.outbox import Transaction
+from cme_kit.platform import open_platform
 from cme_kit.schemas import Schema
-from cme_kit.streams import DEAD_LETTERS
+from cme_kit.streams import dead_letters_of
 from cme_kit.testing import Bus, Engines, RunningService, Tokens, eventually, running
 from fastapi import FastAPI
 
@@ -156,7 +157,7 @@ async def test_a_message_that_is_no_event_becomes_a_dead_letter_and_its_neighbou
     await bus.publish("org_2", event)
 
     async def buried() -> bool:
-        return (await bus.jetstream.stream_info(DEAD_LETTERS)).state.messages == 1
+        return (await bus.jetstream.stream_info(dead_letters_of("outreach"))).state.messages == 1
 
     await eventually(buried)
     figures = (await service.http.get("/outreach/v1/operations/figures", headers=writer(tokens))).json()

@@ -2,8 +2,8 @@
 
 from typing import Annotated
 
-from cme_kit.app import service_router
 from cme_kit.auth import Principal, Public, Requires
+from cme_kit.http import service_router
 from cme_kit.openapi import api_routes, openapi_of
 from fastapi import FastAPI
 

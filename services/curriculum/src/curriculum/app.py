@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from cme_kit.app import create_service_app, open_platform, provide
+from cme_kit.app import create_service_app, provide
 from cme_kit.pages import Pages
+from cme_kit.platform import open_platform
 from fastapi import FastAPI
 
 from curriculum.catalogue import repository as catalogue_repository

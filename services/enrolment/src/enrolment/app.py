@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from cme_kit.app import Platform, create_service_app, open_platform, provide
+from cme_kit.app import create_service_app, provide
+from cme_kit.platform import Platform, open_platform
 from fastapi import FastAPI
 
 from enrolment.agreements import repository as agreement_store

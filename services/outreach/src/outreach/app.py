@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from cme_kit.app import create_service_app, open_platform, provide
+from cme_kit.app import create_service_app, provide
+from cme_kit.platform import open_platform
 from fastapi import FastAPI
 
 from outreach.addressing.domain import AddressKeys

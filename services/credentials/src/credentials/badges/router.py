@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Annotated
 
-from cme_kit.app import service_router
 from cme_kit.auth import Public
-from cme_kit.http import Provided
+from cme_kit.http import Provided, service_router
 from cme_kit.pages import Pages, wants
 from cme_kit.problems import NotFound
 from fastapi import Request, Response

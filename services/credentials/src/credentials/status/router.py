@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cme_kit.app import service_router
 from cme_kit.auth import Public
-from cme_kit.http import Provided, content_etag, not_modified
+from cme_kit.http import Provided, content_etag, not_modified, service_router
 from fastapi import Path, Request, Response
 
 from credentials.status.service import StatusLists

@@ -4,10 +4,9 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Annotated, TypeVar
 
-from cme_kit.app import service_router
 from cme_kit.auth import Public
 from cme_kit.clock import SystemClock
-from cme_kit.http import Paged, Provided, content_etag, not_modified, page_of
+from cme_kit.http import Paged, Provided, content_etag, not_modified, page_of, service_router
 from cme_kit.schemas import LanguageCode, Page
 from fastapi import Query, Request, Response
 from pydantic import BaseModel

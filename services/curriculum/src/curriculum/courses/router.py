@@ -5,10 +5,9 @@ import re
 from datetime import datetime
 from typing import Annotated, Any
 
-from cme_kit.app import service_router
 from cme_kit.auth import Public
 from cme_kit.clock import SystemClock
-from cme_kit.http import Provided, content_etag, not_modified
+from cme_kit.http import Provided, content_etag, not_modified, service_router
 from cme_kit.pages import Pages, choose_language, wants
 from cme_kit.problems import NotFound
 from cme_kit.schemas import LANGUAGES, Page

@@ -2,9 +2,8 @@
 
 from typing import Annotated
 
-from cme_kit.app import service_router
 from cme_kit.auth import Principal, Requires
-from cme_kit.http import Once, Paged, Provided, page_of
+from cme_kit.http import Once, Paged, Provided, page_of, service_router
 from cme_kit.schemas import Page
 from fastapi import Request, Response
 

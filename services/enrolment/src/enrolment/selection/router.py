@@ -2,9 +2,8 @@
 
 from typing import Annotated
 
-from cme_kit.app import service_router
 from cme_kit.auth import Principal, Requires
-from cme_kit.http import Once, Provided
+from cme_kit.http import Once, Provided, service_router
 
 from enrolment.calls.service import Calls
 from enrolment.selection.schemas import NewSelection, SelectionView

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cme_kit.app import service_router
 from cme_kit.auth import Public
-from cme_kit.http import Provided
+from cme_kit.http import Provided, service_router
 from cme_kit.pages import Pages, wants
 from cme_kit.problems import NotFound, ServiceError
 from cme_kit.schemas import Schema

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cme_kit.app import service_router
 from cme_kit.auth import Principal, Requires
-from cme_kit.http import Once, Provided
+from cme_kit.http import Once, Provided, service_router
 from fastapi import Request
 
 from outreach.consents.schemas import (

@@ -1,0 +1,66 @@
+"""Figures of a process in the Prometheus text format: requests, outbox, consumers.
+
+Names follow the semantic conventions of OpenTelemetry where they have one. Labels never hold an id.
+"""
+
+from __future__ import annotations
+
+import time
+
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+#: The path of a request that no route took: paths of strangers would be labels without end.
+NO_ROUTE = "(none)"
+
+REQUESTS = Histogram(
+    "http_server_request_duration_seconds",
+    "Requests by route and status",
+    ["http_request_method", "http_route", "http_response_status_code"],
+    buckets=SECONDS,
+)
+PUBLISHED = Counter("cme_events_published", "Events that the broker acknowledged")
+PUBLISH_FAILURES = Counter("cme_publish_failures", "Publishes that the broker did not acknowledge; they are repeated")
+PENDING = Gauge("cme_outbox_pending", "Committed events that are not in the stream yet")
+OLDEST = Gauge("cme_outbox_oldest_seconds", "Age of the oldest committed event that is not in the stream yet")
+LEADS = Gauge("cme_relay_leader", "1 when this replica publishes the outbox")
+APPLIED = Counter("cme_events_applied", "Events whose effect is committed here", ["stream"])
+APPLYING = Histogram("cme_event_apply_seconds", "Time from receipt to commit", ["stream"], buckets=SECONDS)
+RETRIES = Counter("cme_event_retries", "Attempts that failed and are repeated", ["stream"])
+GAPS = Counter("cme_event_gaps", "Events applied although an earlier one of their aggregate never came", ["stream"])
+BURIED = Counter("cme_dead_letters_buried", "Messages that became dead letters", ["stream"])
+DEAD_LETTERS = Gauge("cme_dead_letters", "Dead letters that wait for an operator")
+LAG = Gauge("cme_consumer_lag", "Events of a stream that are not applied here yet", ["stream"])
+
+
+def exposition() -> tuple[bytes, str]:
+    """All figures and their media type (Prometheus text format 0.0.4)."""
+    return generate_latest(), CONTENT_TYPE_LATEST
+
+
+class RequestFigures:
+    """ASGI middleware: one observation for each request, by the template of its route."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and observe how long the answer took."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status = 500
+
+        async def observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, observed)
+        finally:
+            route = getattr(scope.get("route"), "path", NO_ROUTE)
+            REQUESTS.labels(scope["method"], route, status).observe(time.perf_counter() - began)
