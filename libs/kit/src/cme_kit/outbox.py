@@ -36,6 +36,7 @@ class Transaction:
     session: Session
     outbox: Outbox
     emitted: list[tuple[str, Event]] = field(default_factory=list)
+    afterwards: list[Callable[[], None]] = field(default_factory=list)
 
     async def emit(self, aggregate_id: str, event: Event) -> None:
         """State a fact about an aggregate, to be published after the commit.
@@ -44,6 +45,10 @@ class Transaction:
         """
         self.outbox.check_owner(event)
         self.emitted.append((aggregate_id, event))
+
+    def after_commit(self, act: Callable[[], None]) -> None:
+        """Call `act` in this process once everything is committed; a crash in between forgets it."""
+        self.afterwards.append(act)
 
     async def erase_personal(self, aggregate_id: str) -> None:
         """Empty the personal data that earlier events of an aggregate carry in the outbox."""
@@ -63,22 +68,24 @@ class Outbox:
     async def transaction(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Run `work` in one transaction (again, when it lost against another writer), then wake the relay."""
 
-        async def attempt(session: Session) -> Result:
+        async def attempt(session: Session) -> tuple[Result, Transaction]:
             tx = Transaction(session, self)
             result = await work(tx)
             await self._write(tx)
-            return result
+            return result, tx
 
         with span("transaction"):
             for last in [False] * (NUMBERING_ATTEMPTS - 1) + [True]:
                 try:
-                    result = await self._database.in_transaction(attempt)
+                    result, committed = await self._database.in_transaction(attempt)
                     break
                 except (DuplicateKeyError, BulkWriteError) as error:
                     # Another transaction numbered the same aggregate at the same time: take the next number.
                     if last or SEQUENCE_INDEX not in str(error):
                         raise
         self.woken.set()
+        for act in committed.afterwards:
+            act()
         return result
 
     def check_owner(self, event: Event) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -45,12 +45,18 @@ class Platform:
         task.add_done_callback(_stop_loudly)
         self._tasks.append(task)
 
-    def every(self, seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:
-        """Do `work` again and again beside the requests; an engine that is away only delays it."""
+    def every(
+        self, seconds: float, name: str, work: Callable[[], Awaitable[object]], woken: asyncio.Event | None = None
+    ) -> None:
+        """Do `work` again and again beside the requests, at once when `woken` is set; an engine away only delays it."""
+        wake = woken or asyncio.Event()
 
         async def repeat() -> None:
             while True:
-                await asyncio.sleep(seconds)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await wake.wait()
+                wake.clear()
                 try:
                     await work()
                 except (PyMongoError, NatsError, OSError, TimeoutError) as error:

@@ -46,8 +46,8 @@ INDEXES = [
     *key_rows.INDEXES,
     *status_rows.INDEXES,
 ]
-#: The sweeper's own clock decides when it really looks.
-TICK_SECONDS = 0.05
+#: How often to look for intents that another replica, or this one before a crash, left unfinished.
+SWEEP_SECONDS = 5.0
 
 
 def build(settings: Settings) -> FastAPI:
@@ -79,7 +79,7 @@ def build(settings: Settings) -> FastAPI:
                 Pages: Pages("credentials"),
             }
             provide(app, platform, services)
-            platform.every(TICK_SECONDS, "issuance", issuance.look)
+            platform.every(SWEEP_SECONDS, "issuance", issuance.finish_all, issuance.woken)
             await platform.start(subscriptions(achieving, Holders(holders), awarding))
             yield
 

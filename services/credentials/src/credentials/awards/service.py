@@ -162,7 +162,7 @@ class Awards:
             traceparent=current_traceparent(),
         )
         await self._credentials.insert(credential, tx.session)
-        self._issuance.wake()
+        tx.after_commit(self._issuance.woken.set)
 
     async def _place(self, tx: Transaction) -> tuple[int, int]:
         """A free place in the list in use; a unique index settles what two transactions choose at once."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 
 import structlog
 from cme_contracts.credentials import CredentialIssued
 from cme_kit.clock import Clock
+from cme_kit.failpoints import failpoint
 from cme_kit.outbox import Outbox, Transaction
 from cme_kit.telemetry import span
 
@@ -18,10 +19,6 @@ from credentials.proofs.domain import BadProof, only_proof, verify_proof
 from credentials.status.service import StatusLists
 
 BATCH = 50
-#: How often to look: at once after an intent was stored, else this many seconds apart.
-SWEEP_SECONDS = 1.0
-#: An intent is announced before its transaction commits, so look for it a little longer.
-AWAKE_SECONDS = 2.0
 log = structlog.get_logger(__name__)
 
 
@@ -43,39 +40,35 @@ class Issuance:
         self._lists = lists
         self._outbox = outbox
         self._clock = clock
-        self._awake_until = 0.0
-        self._looked_at = 0.0
-
-    def wake(self) -> None:
-        """Look soon: an intent is about to be committed."""
-        self._awake_until = time.monotonic() + AWAKE_SECONDS
-
-    async def look(self) -> None:
-        """Finish what is unfinished, when it is time to look."""
-        now = time.monotonic()
-        if now >= self._awake_until and now - self._looked_at < SWEEP_SECONDS:
-            return
-        self._looked_at = now
-        await self.finish_all()
+        #: Set when an intent was committed here, and at the start for what a crash left.
+        self.woken = asyncio.Event()
+        self.woken.set()
 
     async def finish_all(self) -> None:
         """Finish every intent that is stored. One that cannot be finished is reported and does not stop the others."""
-        for credential in await self._credentials.unfinished(BATCH):
+        unfinished = await self._credentials.unfinished(BATCH)
+        issued = 0
+        for credential in unfinished:
             try:
                 with span(
                     "issue credential", traceparent=credential.traceparent, cme__credential=credential.credential_id
                 ):
                     await self._finish(credential)
+                issued += 1
             except (BadProof, RefusedDocument) as error:
                 log.exception(
                     "a credential cannot be issued", credential_id=credential.credential_id, reason=str(error)
                 )
+        if issued and len(unfinished) == BATCH:
+            self.woken.set()  # there may be more
 
     async def _finish(self, credential: Credential) -> None:
         signed = credential.signed
         if signed is None:
+            await failpoint("issuance.intended")
             # The moment of the intent is the moment of the proof: signing again after a crash gives the same bytes.
             signed = await self._issuer.sign(credential.document, credential.canonical, credential.created_at)
+            await failpoint("issuance.signed")
             await self._credentials.keep_signed(credential.credential_id, signed)
         await self._check(signed)
         await self._lists.ensure(credential.status_list)
