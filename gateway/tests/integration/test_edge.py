@@ -15,6 +15,8 @@ from cme_kit.testing import free_port
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
+from .raw_http import raw, statuses
+
 PATH = "/enrolment/v1/applications/app_1"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -25,25 +27,6 @@ def spans() -> None:
     """Record spans in this process, which exports none."""
     if not isinstance(trace.get_tracer_provider(), TracerProvider):
         trace.set_tracer_provider(TracerProvider())
-
-
-def raw(gateway: Any, data: bytes) -> bytes:
-    """Send bytes as they are; everything that comes back until the gateway closes or is silent."""
-    address = urlsplit(gateway.url)
-    with socket.create_connection((address.hostname, address.port), timeout=5) as connection:
-        connection.settimeout(1)
-        connection.sendall(data)
-        received = b""
-        try:
-            while chunk := connection.recv(65_536):
-                received += chunk
-        except TimeoutError:
-            return received
-        return received
-
-
-def statuses(answer: bytes) -> list[int]:
-    return [int(line.split()[1]) for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
 
 
 def test_a_request_passes_with_method_query_body_and_headers(gateway: Any) -> None:
@@ -193,123 +176,6 @@ def test_a_token_without_a_scope_of_the_service_is_refused(gateway: Any) -> None
     assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope")
     assert "insufficient_scope" in answer.headers["www-authenticate"]
     assert gateway.http.get("/credentials/v1/awards", headers=bearer).status_code == 200
-
-
-def test_internal_and_unknown_paths_are_not_there(gateway: Any) -> None:
-    for path in ("/nothing", "/enrolmentx/v1", "/metrics", "/oauth/nothing"):
-        answer = gateway.http.get(path, headers=gateway.bearer(gateway.machine()))
-        assert answer.status_code == 404, path
-        assert answer.headers["content-type"] == "application/problem+json"
-
-
-@pytest.mark.parametrize(
-    "target",
-    [
-        b"/enrolment/v1/..%2fhealth",
-        b"/enrolment/v1/%2e%2e/health",
-        b"/enrolment/../health/ready",
-        b"/enrolment/./v1",
-        b"/enrolment//v1",
-        b"//enrolment/v1",
-        b"/enrolment/v1/a%00",
-        b"/enrolment/v1/a%5cb",
-        b"/enrolment/v1/a%252e",
-        b"/enrolment/v1/a%zz",
-        b"/oauth//token",
-    ],
-)
-def test_ambiguous_paths_are_refused(gateway: Any, target: bytes) -> None:
-    answer = raw(gateway, b"GET " + target + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-
-    assert statuses(answer) == [400]
-    assert b"application/problem+json" in answer
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"Host: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n",
-        b"Host: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n",
-        b"Host: a\r\nTransfer-Encoding: xchunked\r\n",
-        b"Host: a\r\nContent-Length: +5\r\n",
-        b"Content-Length: 0\r\n",
-        b"Host: a\r\nHost: b\r\nContent-Length: 0\r\n",
-        b"Host: a\r\nX-Folded: a\r\n b\r\nContent-Length: 0\r\n",
-    ],
-    ids=["both", "two lengths", "unknown coding", "signed length", "no host", "two hosts", "folded"],
-)
-def test_ambiguous_framing_is_answered_once_and_refused(gateway: Any, echo: Any, head: bytes) -> None:
-    before = len(echo.echo.requests)
-    smuggled = b"0\r\n\r\nGET /courses/smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
-
-    answer = raw(gateway, b"POST /verify HTTP/1.1\r\nConnection: close\r\n" + head + b"\r\n" + smuggled)
-
-    assert statuses(answer) == [400]
-    assert len(echo.echo.requests) == before
-
-
-@pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND"])
-def test_methods_that_no_endpoint_has_are_refused(gateway: Any, method: str) -> None:
-    answer = raw(gateway, f"{method} /courses HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
-
-    assert statuses(answer)[0] in (400, 405)
-
-
-def test_sizes_are_limited(gateway: Any) -> None:
-    bearer = gateway.bearer(gateway.machine())
-
-    def chunks(count: int) -> Any:
-        yield from (b"x" * 65_536 for _ in range(count))
-
-    assert gateway.http.get("/courses?" + "a" * 9000).status_code == 414
-    assert gateway.http.get("/courses", headers={"X-Big": "a" * 20_000}).status_code == 431
-    assert gateway.http.get("/courses", headers={f"X-{n}": "a" for n in range(120)}).status_code == 431
-    declared = gateway.http.post(PATH, content=b'"' + b"a" * 1_048_576 + b'"', headers=bearer)
-    assert (declared.status_code, declared.json()["code"]) == (413, "body_too_large")
-    json = bearer | {"Content-Type": "application/json"}
-    assert gateway.http.post(PATH, content=chunks(20), headers=json).status_code == 413
-    text = bearer | {"Content-Type": "text/plain"}
-    assert gateway.http.post(PATH, content=chunks(20), headers=text).status_code == 413
-    own = gateway.http.post("/oauth/token", content=b"a" * 1_100_000)
-    assert own.status_code == 413
-
-
-def test_a_length_that_lies_is_refused_before_the_body(gateway: Any) -> None:
-    answer = raw(gateway, b"POST /verify HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 99999999\r\n\r\n")
-
-    assert statuses(answer) == [413]
-
-
-def test_uploads_stream_up_to_six_mebibytes(gateway: Any) -> None:
-    bearer = gateway.bearer(gateway.machine("assessment.evidence:submit")) | {"Content-Type": "application/pdf"}
-    path, body = "/assessment/v1/submissions/sub_1/content", b"%PDF" * 1_310_720
-
-    accepted = gateway.http.put(path, content=body, headers=bearer)
-    refused = gateway.http.put(path, content=body + b"x" * 1_048_577, headers=bearer)
-
-    assert accepted.json()["sha256"] == hashlib.sha256(body).hexdigest()
-    assert refused.status_code == 413
-
-
-@pytest.mark.parametrize(
-    "body",
-    [b"{", b'{"a": NaN}', b'{"a": 1e999}', b'{"a": 1, "a": 2}', b'"\\ud800"', b"\xff", b"[" * 900, b'{"a":"\\u0000"}'],
-)
-def test_malformed_json_reaches_no_service(gateway: Any, echo: Any, body: bytes) -> None:
-    before = len(echo.echo.requests)
-
-    answer = gateway.http.post(
-        "/credentials/v1/verification", content=body, headers={"Content-Type": "application/json"}
-    )
-
-    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_json")
-    assert len(echo.echo.requests) == before
-
-
-def test_compressed_requests_are_refused(gateway: Any) -> None:
-    answer = gateway.http.post("/verify", content=b"x", headers={"Content-Encoding": "gzip"})
-
-    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_encoding")
 
 
 def test_one_caller_is_limited_and_others_are_not(another_gateway: Any) -> None:

@@ -5,6 +5,7 @@ import csv
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -96,6 +97,12 @@ class Sink:
     def messages(self) -> list[EmailMessage]:
         """Every accepted mail."""
         return [BytesParser(policy=policy.default).parsebytes(raw) for raw in self.mails]
+
+    @staticmethod
+    def link(message: EmailMessage, page: str) -> str:
+        """The path of a link in a mail, for the test client."""
+        text = message.get_body(("plain",)).get_content()
+        return re.search(rf"http://gateway\.test(/outreach/{page}/[^\s?]+)", text)[1]
 
 
 @pytest.fixture

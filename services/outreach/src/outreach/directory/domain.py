@@ -197,9 +197,6 @@ class Directory:
         return Agreement.NONE, None
 
 
-_ORDER = (Agreement.SAME, Agreement.DOUBTFUL, Agreement.SHARED_DOMAIN)
-
-
 def united(one: Keys, other: Keys) -> Keys:
     """The keys of an entry made of two."""
     return Keys(

@@ -1,0 +1,24 @@
+"""HTTP as bytes, for what a client library would not send."""
+
+import socket
+from typing import Any
+from urllib.parse import urlsplit
+
+
+def raw(gateway: Any, data: bytes) -> bytes:
+    """Send bytes as they are; everything that comes back until the gateway closes or is silent."""
+    address = urlsplit(gateway.url)
+    with socket.create_connection((address.hostname, address.port), timeout=5) as connection:
+        connection.settimeout(1)
+        connection.sendall(data)
+        received = b""
+        try:
+            while chunk := connection.recv(65_536):
+                received += chunk
+        except TimeoutError:
+            return received
+        return received
+
+
+def statuses(answer: bytes) -> list[int]:
+    return [int(line.split()[1]) for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
