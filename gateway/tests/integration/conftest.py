@@ -118,7 +118,9 @@ class Gateway:
 
     def bearer(self, client: tuple[str, str], scope: str | None = None) -> dict[str, str]:
         """The header of a client."""
-        return {"Authorization": f"Bearer {self.client_credentials(client, scope).json()['access_token']}"}
+        answer = self.client_credentials(client, scope)
+        assert answer.status_code == 200, answer.text
+        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
     def registrar(self) -> dict[str, str]:
         """The header of the bootstrap client."""
