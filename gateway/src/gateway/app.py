@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from cme_kit import http
 from cme_kit.auth import TokenVerifier
 from cme_kit.clock import Clock, SystemClock
+from cme_kit.metrics import NO_ROUTE, RequestFigures, observe_request
 from cme_kit.mongo import Database
 from cme_kit.outbox import Outbox
 from cme_kit.pages import ASSETS, Pages
@@ -81,10 +83,12 @@ class Gateway:
             await edge(scope, receive, send)
 
     async def _own(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
         try:
             check_head(scope)
             counted = limited(receive, BODY_LIMIT, declared_length(scope["headers"]))
         except ServiceError as error:
+            observe_request(scope["method"], NO_ROUTE, error.status, began)
             response = problem_response(error.status, error.code, error.detail, headers=error.headers)
             await response(scope, receive, send)
             return
@@ -138,6 +142,7 @@ def build(settings: Settings) -> Gateway:
     ):
         app.include_router(router)
     app.mount("/assets", StaticFiles(directory=ASSETS), "assets")
+    app.add_middleware(RequestFigures)
     trace_requests(app)
     return Gateway(app)
 

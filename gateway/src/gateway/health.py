@@ -1,4 +1,4 @@
-"""Health of this process and of the whole."""
+"""Health of this process and of the whole, and the figures of this process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from http import HTTPStatus
 from typing import Annotated
 
 import aiohttp
-from cme_kit.auth import Public
+from cme_kit import metrics
+from cme_kit.auth import Principal, Public, Requires
 from cme_kit.http import Provided
 from cme_kit.mongo import Database, PyMongoError
 from cme_kit.operations import Health
@@ -83,3 +84,10 @@ async def ready(response: Response, _: Everybody, overview: Annotated[Overview, 
 async def whole(response: Response, _: Everybody, overview: Annotated[Overview, Provided(Overview)]) -> Health:
     """Whether every service can serve."""
     return _health(await overview.checks(), response)
+
+
+@router.get("/metrics")
+async def figures(_: Annotated[Principal, Requires("operations:read")]) -> Response:
+    """Every figure of this process. Its port is public, unlike the services', so a scraper brings a token."""
+    body, media_type = metrics.exposition()
+    return Response(body, media_type=media_type, headers={"Cache-Control": "no-store"})

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import aiohttp
 import structlog
 from cme_kit import strict_json
+from cme_kit.metrics import observe_request
 from cme_kit.problems import NotFound, ServiceError, problem_response
 from opentelemetry import trace
 from opentelemetry.trace import Span
@@ -19,7 +21,7 @@ from gateway.edge.gate import Gate
 from gateway.edge.hygiene import request_headers, response_headers
 from gateway.edge.limits import check_head, declared_length, limited
 from gateway.edge.rates import Allowance, Rates
-from gateway.edge.routes import BODY_LIMIT, UPLOAD_LIMIT, Route, route_of
+from gateway.edge.routes import BODY_LIMIT, UPLOAD_LIMIT, Route, route_of, template_of
 from gateway.edge.upstreams import DeadlineExceeded, RequestTimeout, UpstreamDown, UpstreamFailed
 
 #: An answer up to this size is sent in one piece.
@@ -69,6 +71,7 @@ class Edge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, with a problem document when it cannot be forwarded."""
         exchange = _Exchange()
+        began = time.perf_counter()
         try:
             async with asyncio.timeout(self._deadline):
                 await self._handle(exchange, scope, receive, send)
@@ -87,6 +90,7 @@ class Edge:
             failed.code, failed.status = "internal_error", 500
             await self._refuse(exchange, failed, scope, receive, send)
         finally:
+            observe_request(scope["method"], template_of(scope["path"]), exchange.status, began)
             if exchange.span is not None:
                 tracing.finish(exchange.span, exchange.status)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from cme_kit.metrics import NO_ROUTE
+
 KIB = 1024
 MIB = 1024 * KIB
 #: Bodies that are not uploads.
@@ -82,7 +84,10 @@ _WHOLE_PATHS = {"/.well-known/did.json": _CREDENTIALS}
 
 #: First segments that the gateway answers itself.
 OWN = frozenset(
-    {"", "oauth", "login", "logout", "consent", ".well-known", "gateway", "openapi.json", "docs", "health", "assets"}
+    {
+        *("", "oauth", "login", "logout", "consent", ".well-known", "gateway", "openapi.json", "docs", "health"),
+        *("metrics", "assets"),
+    }
 )
 
 
@@ -94,3 +99,11 @@ def first_segment(path: str) -> str:
 def route_of(path: str) -> Route | None:
     """Where a path goes; None when no service has it."""
     return _WHOLE_PATHS.get(path) or ROUTES.get(first_segment(path))
+
+
+def template_of(path: str) -> str:
+    """The row of the table that a path falls under, for counting: a path itself holds ids."""
+    if path in _WHOLE_PATHS:
+        return path
+    segment = first_segment(path)
+    return f"/{segment}/{{path}}" if segment in ROUTES else NO_ROUTE

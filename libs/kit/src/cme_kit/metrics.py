@@ -7,12 +7,25 @@ from __future__ import annotations
 
 import time
 
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+# The moment at which each counter began would double the lines, and Prometheus sees a restart by itself.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 #: The path of a request that no route took: paths of strangers would be labels without end.
 NO_ROUTE = "(none)"
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+#: Any other method, as the semantic conventions call it: strangers invent them without end.
+OTHER_METHOD = "_OTHER"
 
 REQUESTS = Histogram(
     "http_server_request_duration_seconds",
@@ -32,11 +45,19 @@ GAPS = Counter("cme_event_gaps", "Events applied although an earlier one of thei
 BURIED = Counter("cme_dead_letters_buried", "Messages that became dead letters", ["stream"])
 DEAD_LETTERS = Gauge("cme_dead_letters", "Dead letters that wait for an operator")
 LAG = Gauge("cme_consumer_lag", "Events of a stream that are not applied here yet", ["stream"])
+REDELIVERED = Gauge("cme_consumer_redelivered", "Messages of a stream that are in flight for a second time", ["stream"])
+ENGINE_UP = Gauge("cme_engine_up", "1 when the engine answered the figures of this scrape in time", ["engine"])
 
 
 def exposition() -> tuple[bytes, str]:
     """All figures and their media type (Prometheus text format 0.0.4)."""
     return generate_latest(), CONTENT_TYPE_LATEST
+
+
+def observe_request(method: str, route: str, status: int, began: float) -> None:
+    """One request that began at `time.perf_counter()` of `began`; `route` is a template, never a path with an id."""
+    known = method if method in METHODS else OTHER_METHOD
+    REQUESTS.labels(known, route, status).observe(time.perf_counter() - began)
 
 
 class RequestFigures:
@@ -62,5 +83,4 @@ class RequestFigures:
         try:
             await self._app(scope, receive, observed)
         finally:
-            route = getattr(scope.get("route"), "path", NO_ROUTE)
-            REQUESTS.labels(scope["method"], route, status).observe(time.perf_counter() - began)
+            observe_request(scope["method"], getattr(scope.get("route"), "path", NO_ROUTE), status, began)

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Request, Response
 from nats.errors import Error as NatsError
 from pydantic import BaseModel, Field
 
-from cme_kit import consumers, metrics, outbox
+from cme_kit import consumers, metrics, observation, outbox
 from cme_kit.auth import Principal, Public, Requires
 from cme_kit.http import service_router
 from cme_kit.mongo import PyMongoError
+from cme_kit.observation import Observation
 from cme_kit.platform import Platform
 from cme_kit.problems import Unavailable
 from cme_kit.streams import dead_letters_of
@@ -69,8 +70,9 @@ def operations_router(service: str) -> APIRouter:
         return Health(status="failing" if failing else "ok", checks=checks)
 
     @router.get("/metrics", include_in_schema=False)
-    async def figures_for_prometheus(_: Annotated[None, Public()]) -> Response:
+    async def figures_for_prometheus(request: Request, _: Annotated[None, Public()]) -> Response:
         """Every figure of this process, for a scraper beside it; the gateway does not route here."""
+        await observation.set_gauges(request.app.state.platform)
         body, media_type = metrics.exposition()
         return Response(body, media_type=media_type)
 
@@ -94,5 +96,13 @@ def operations_router(service: str) -> APIRouter:
             events_applied=await platform.database.collection(consumers.INBOX).count({}),
             dead_letters=dead.state.messages,
         )
+
+    @router.get(f"/{service}/v1/operations/consumers", summary="How far this service is behind")
+    async def behind(request: Request, _: Annotated[Principal, Requires("operations:read")]) -> Observation:
+        """Lag of each stream that it consumes, its outbox and its dead letters, asked of the engines just now."""
+        try:
+            return await observation.observe(request.app.state.platform)
+        except (NatsError, PyMongoError, OSError, TimeoutError) as error:
+            raise Unavailable("An engine does not answer; try again in a moment.") from error
 
     return router
