@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -31,4 +32,25 @@ class CloudEvent(BaseModel):
     dataschema: str = Field(description="URL of the committed JSON Schema of `data`")
     sequence: int = Field(ge=1, description="Number of this event among those of its aggregate")
     traceparent: str | None = Field(default=None, description="W3C trace context of the write")
+    predecessors: str | None = Field(
+        default=None,
+        pattern=r"^[^\s=]+=[1-9][0-9]*( [^\s=]+=[1-9][0-9]*)*$",
+        description="For each event type stated about the aggregate before, its last sequence: `<type>=<n> <type>=<n>`",
+    )
     data: dict[str, Any] = Field(description="The body: an instance of `dataschema`")
+
+    def sequence_before(self, types: Container[str]) -> int | None:
+        """The last sequence before this event among events of `types`: what a subscriber of those applies first."""
+        before = [sequence for type_, sequence in _parsed(self.predecessors) if type_ in types]
+        return max(before, default=None)
+
+
+def predecessors_after(predecessors: str | None, type_: str, sequence: int) -> str:
+    """The `predecessors` of the event that follows one with these predecessors, this type and this sequence."""
+    last = dict(_parsed(predecessors)) | {type_: sequence}
+    return " ".join(f"{name}={number}" for name, number in sorted(last.items()))
+
+
+def _parsed(predecessors: str | None) -> list[tuple[str, int]]:
+    pairs = (pair.split("=") for pair in (predecessors or "").split())
+    return [(type_, int(number)) for type_, number in pairs]

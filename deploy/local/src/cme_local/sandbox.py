@@ -27,7 +27,7 @@ PEOPLE_SCOPES = [
     *("credentials.awards:read", "credentials.awards:revoke"),
     *("outreach.directory:write", "outreach.directory:read", "outreach.consents:write", "outreach.campaigns:write"),
     *("outreach.touchpoints:write", "outreach.touchpoints:confirm", "outreach.labels:write"),
-    *("outreach.indicators:read", "operations:read"),
+    *("outreach.indicators:read", "operations:read", "operations:write"),
 ]
 READER_SCOPES = [
     *("enrolment.applications:read", "curriculum.catalogue:read", "operations:read"),
@@ -113,6 +113,7 @@ def _client_bodies() -> list[dict[str, Any]]:
     return [
         body("sandbox-secret", "Sandbox with a secret", SECRET, machine, READER_SCOPES),
         body("sandbox-jwt", "Sandbox with a private key", "private_key_jwt", machine, READER_SCOPES),
+        body("sandbox-operator", "Operator's tools", SECRET, machine, ["operations:read", "operations:write"]),
         body("sandbox-app", "Sandbox app", "none", ["authorization_code", "refresh_token"], PEOPLE_SCOPES),
         body(
             "eccp-harvester",

@@ -45,6 +45,7 @@ SCOPES: dict[str, str] = {
     "outreach.labels:write": gettext_noop("Record cluster labels"),
     "outreach.indicators:read": gettext_noop("See outreach indicators"),
     "operations:read": gettext_noop("See how the platform is running"),
+    "operations:write": gettext_noop("Repair the platform: redrive or discard dead letters, rebuild streams"),
     "gateway.accounts:write": gettext_noop("Create accounts"),
     "gateway.clients:write": gettext_noop("Register client systems"),
 }
@@ -85,7 +86,7 @@ ROLES: dict[str, frozenset[str]] = {
         *("outreach.campaigns:write", "outreach.touchpoints:write", "outreach.touchpoints:confirm"),
         *("outreach.labels:write", "outreach.indicators:read"),
     },
-    "operator": _EVERYBODY | {"operations:read"},
+    "operator": _EVERYBODY | {"operations:read", "operations:write"},
 }
 
 

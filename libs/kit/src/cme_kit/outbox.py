@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from cme_contracts import CloudEvent, Event, event_type_of
-from cme_contracts.envelope import SCHEMA_BASE
+from cme_contracts.envelope import SCHEMA_BASE, predecessors_after
 from cme_contracts.registry import PERSONAL_SUBJECT_TOKEN
 
 from cme_kit.clock import Clock
@@ -22,6 +22,8 @@ from cme_kit.telemetry import current_traceparent, span
 OUTBOX = "outbox"
 SEQUENCE_INDEX = "aggregate_1_sequence_1"
 NUMBERING_ATTEMPTS = 50
+#: What of an aggregate's newest row numbers the next one.
+NUMBERING = ("sequence", "type", "predecessors")
 INDEXES = (
     Index(OUTBOX, ("created",), partial={"published": False}),
     Index(OUTBOX, ("aggregate", "sequence"), unique=True),
@@ -98,28 +100,33 @@ class Outbox:
         """Append what was emitted, numbering each aggregate's events without a gap (a unique index guards it)."""
         if not tx.emitted:
             return
-        numbers = await self._last_numbers({aggregate_id for aggregate_id, _ in tx.emitted}, tx.session)
+        last = await self._last_of({aggregate_id for aggregate_id, _ in tx.emitted}, tx.session)
         rows = []
         for aggregate_id, event in tx.emitted:
-            numbers[aggregate_id] = numbers.get(aggregate_id, 0) + 1
-            rows.append(self._row(aggregate_id, numbers[aggregate_id], event))
+            rows.append(self._row(aggregate_id, event, last.get(aggregate_id)))
+            last[aggregate_id] = rows[-1]
         await self._rows.insert_many(rows, session=tx.session)
 
-    async def _last_numbers(self, aggregate_ids: set[str], session: Session) -> dict[str, int]:
+    async def _last_of(self, aggregate_ids: set[str], session: Session) -> dict[str, Document]:
+        """The newest row of each aggregate that has one: its sequence, type and predecessors."""
         if len(aggregate_ids) == 1:
             newest = await self._rows.find_one({"aggregate": next(iter(aggregate_ids))}, session, [("sequence", -1)])
-            return {newest["aggregate"]: newest["sequence"]} if newest else {}
-        grouped = await self._rows.aggregate(
+            return {newest["aggregate"]: newest} if newest else {}
+        newest_of_each = await self._rows.aggregate(
             [
                 {"$match": {"aggregate": {"$in": sorted(aggregate_ids)}}},
-                {"$group": {"_id": "$aggregate", "n": {"$max": "$sequence"}}},
+                {"$project": {"aggregate": 1, "sequence": 1, "type": 1, "predecessors": 1}},
+                {"$sort": {"sequence": 1}},
+                {"$group": {"_id": "$aggregate"} | {field: {"$last": f"${field}"} for field in NUMBERING}},
             ],
             session=session,
         )
-        return {row["_id"]: row["n"] for row in grouped}
+        return {row["_id"]: row for row in newest_of_each}
 
-    def _row(self, aggregate_id: str, sequence: int, event: Event) -> Document:
+    def _row(self, aggregate_id: str, event: Event, last: Document | None) -> Document:
         declared = event_type_of(type(event))
+        sequence = last["sequence"] + 1 if last else 1
+        predecessors = predecessors_after(last.get("predecessors"), last["type"], last["sequence"]) if last else None
         now = self._clock.now()
         envelope = CloudEvent(
             id=new_event_id(),
@@ -130,6 +137,7 @@ class Outbox:
             dataschema=SCHEMA_BASE + declared.schema_file,
             sequence=sequence,
             traceparent=current_traceparent(),
+            predecessors=predecessors,
             data=event.model_dump(mode="json"),
         )
         return {
@@ -137,6 +145,7 @@ class Outbox:
             "aggregate": aggregate_id,
             "sequence": sequence,
             "type": declared.type,
+            "predecessors": predecessors,
             "nats_subject": declared.subject,
             "body": envelope.model_dump_json(exclude_none=True),
             "traceparent": envelope.traceparent,

@@ -4,8 +4,9 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 
 import pytest
+from cme_contracts import event_type_of
 from cme_contracts.enrolment import OrganisationRegistered
-from cme_contracts.outreach import ClusterRegistered
+from cme_contracts.outreach import ClusterMerged, ClusterRegistered
 from cme_kit.app import create_service_app, provide
 from cme_kit.auth import Principal, Requires
 from cme_kit.consumers import NotYet, on
@@ -234,3 +235,34 @@ async def test_concurrent_events_of_one_aggregate_are_numbered_without_a_gap(
     for aggregate in ("one", "two"):
         sequences = [event.sequence for event in await bus.published(ClusterRegistered) if event.subject == aggregate]
         assert sequences == list(range(1, 13))
+
+
+async def test_each_event_says_which_ones_of_its_aggregate_came_before(
+    service: RunningService, bus: Bus, remembered: Remembered
+) -> None:
+    async def both(tx: Transaction) -> None:
+        await tx.emit("one", ClusterRegistered(cluster_id="one", country="SE"))
+        await tx.emit("one", ClusterMerged(cluster_id="one", merged_cluster_id="old"))
+        await tx.emit("two", ClusterRegistered(cluster_id="two", country="SE"))
+
+    async def one_more(tx: Transaction) -> None:
+        await tx.emit("one", ClusterRegistered(cluster_id="one", country="SE"))
+
+    await remembered.platform.outbox.transaction(both)
+    await remembered.platform.outbox.transaction(one_more)
+    await remembered.platform.outbox.transaction(both)
+
+    async def published() -> bool:
+        return len(await bus.published(ClusterRegistered)) == 5
+
+    await eventually(published)
+    registered = event_type_of(ClusterRegistered).type
+    merged = event_type_of(ClusterMerged).type
+    said = {(event.subject, event.sequence): event.predecessors for event in await bus.published(ClusterRegistered)}
+    assert said == {
+        ("one", 1): None,
+        ("one", 3): f"{merged}=2 {registered}=1",
+        ("one", 4): f"{merged}=2 {registered}=3",
+        ("two", 1): None,
+        ("two", 2): f"{registered}=1",
+    }
