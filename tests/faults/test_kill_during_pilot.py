@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from ..demo_runs import DemoRun, start_demo, stop  # noqa: TID252  (the folders of tests are no packages)
+from ..demo_runs import DemoRun, start_demo, stop
 
 pytestmark = pytest.mark.timeout(900)
 YEARS = (("credentials", "enrolment", "gateway", "nats"), ("assessment", "curriculum", "mongo", "outreach"))
@@ -43,7 +43,7 @@ def test_a_killed_process_changes_no_figure(
     dice = random.Random(f"{seed} {names}")
     moments = sorted(dice.uniform(0, LATEST * undisturbed["wall_s"]) for _ in names)
     kills = list(zip(moments, dice.sample(names, len(names)), strict=True))
-    print(f"CME_FAULT_SEED={seed}: {kills}")  # noqa: T201  (to repeat a failure)
+    print(f"CME_FAULT_SEED={seed}: {kills}")
     run = start_demo(tmp_path_factory.mktemp("disturbed"), "--exit")
     try:
         run.eventually(run.stack_file.exists, 120)

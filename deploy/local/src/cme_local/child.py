@@ -59,6 +59,8 @@ class Child:
         self._on_change = on_change
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
+        self._wanted = asyncio.Event()
+        self._wanted.set()
 
     @property
     def pid(self) -> int | None:
@@ -91,6 +93,7 @@ class Child:
                 await self.spec.after_death()
             if quick_deaths > 1:
                 await asyncio.sleep(0.2 * 2 ** (quick_deaths - 2))
+            await self._wanted.wait()
 
     async def _run_once(self) -> int:
         with self.log.open("ab") as log:
@@ -124,6 +127,7 @@ class Child:
     async def stop(self, grace_s: float) -> None:
         """SIGTERM, then SIGKILL after the grace."""
         self._stopping = True
+        self._wanted.set()
         process = self._process
         if process is None or process.returncode is not None:
             return
@@ -133,6 +137,16 @@ class Child:
         except TimeoutError:
             self.kill()
             await process.wait()
+
+    def hold(self) -> None:
+        """SIGKILL, and no restart before `release`: for what is done to a process that is down."""
+        self._wanted.clear()
+        if self.pid is not None:
+            _signal_group(self.pid, signal.SIGKILL)
+
+    def release(self) -> None:
+        """Start again what is held."""
+        self._wanted.set()
 
     def kill(self) -> None:
         """SIGKILL for the process and all it started."""

@@ -56,6 +56,12 @@ def parser() -> argparse.ArgumentParser:
     bench = command("bench", _bench, "Measure, print a table, write JSON to .cme/bench/.")
     bench.add_argument("name", choices=["start", "gateway"])
 
+    # The suite has options of its own, and tells them itself.
+    faults = commands.add_parser(
+        "faults", help="Break the platform in every known way and count what is lost.", add_help=False
+    )
+    faults.set_defaults(run=_faults)
+
     command("doctor", _doctor, "Check Python, ports, disk and engines of this machine.")
     command("version", _version, "Print the version.")
     return top
@@ -108,6 +114,12 @@ def _bench(arguments: argparse.Namespace) -> int:
     return run(arguments.name)
 
 
+def _faults(arguments: argparse.Namespace) -> int:
+    from cme_local.faults import run
+
+    return run(arguments.rest)
+
+
 def _doctor(_: argparse.Namespace) -> int:
     from cme_local.doctor import run
 
@@ -125,7 +137,7 @@ def main() -> NoReturn:
     """Run the command; an error is one clear line on stderr, never a traceback of ours."""
     cme = parser()
     arguments, rest = cme.parse_known_args()
-    if rest and arguments.run is not _test:
+    if rest and arguments.run not in {_test, _faults}:
         cme.error(f"unrecognized arguments: {' '.join(rest)}")
     arguments.rest = rest
     try:

@@ -9,6 +9,8 @@ from cme_local.processes import SERVICES, Deployable, Group, Ports
 from cme_local.secrets import BOOTSTRAP_CLIENT_ID, StackSecrets, credential_key_file, token_keys_dir
 
 _OURS = ("CME_", "OTEL_")
+#: On the module path of every deployable here, so that it sees what its image has.
+AS_IN_IMAGE = Path(__file__).parent / "as_in_image"
 
 
 def inherited() -> dict[str, str]:
@@ -40,7 +42,7 @@ def for_deployable(deployable: Deployable, data: Path, ports: Ports, secrets: St
 
 def _as_in_image() -> dict[str, str]:
     env = inherited()
-    paths = (env.get("PYTHONPATH"), str(Path(__file__).parent / "as_in_image"))
+    paths = (env.get("PYTHONPATH"), str(AS_IN_IMAGE))
     return env | {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
 
 

@@ -1,12 +1,13 @@
 """How a stack is brought up and taken down."""
 
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
+from types import MappingProxyType
 
 from cme_local import engines, environment
 from cme_local.child import ChildSpec
@@ -20,6 +21,8 @@ from cme_local.stack import Stack, StackProcess, bootstrap_of, stack_file
 from cme_local.supervisor import Supervisor
 
 READY_WITHIN_S = 60.0
+#: By deployable, settings that are added to its environment or replace one of it.
+ExtraEnv = Mapping[str, Mapping[str, str]]
 
 
 def urls_of(ports: Ports) -> dict[str, str]:
@@ -39,7 +42,7 @@ async def _answers_200(url: str) -> bool:
     return await status_of(url) == HTTPStatus.OK
 
 
-def child_specs(data: Path, ports: Ports, secrets: StackSecrets) -> list[ChildSpec]:
+def child_specs(data: Path, ports: Ports, secrets: StackSecrets, extra_env: ExtraEnv) -> list[ChildSpec]:
     """Every process of the stack."""
     monitoring = ports.url(ports.nats_monitoring)
     traces = ports.url(ports.traces)
@@ -65,7 +68,7 @@ def child_specs(data: Path, ports: Ports, secrets: StackSecrets) -> list[ChildSp
     ]
     for deployable in sorted(DEPLOYABLES, key=lambda d: d.group is not Group.GATEWAY):
         url = ports.url(ports.of(deployable.name))
-        env = environment.for_deployable(deployable, data, ports, secrets)
+        env = environment.for_deployable(deployable, data, ports, secrets) | dict(extra_env.get(deployable.name, {}))
         ready = partial(_answers_200, f"{url}/health/ready")
         release = partial(engines.release_transactions, ports)
         specs.append(
@@ -97,9 +100,14 @@ class Running:
 
 @asynccontextmanager
 async def running_stack(
-    port_base: int, data: Path, on_ready: Callable[[str], None] = lambda _: None
+    port_base: int,
+    data: Path,
+    on_ready: Callable[[str], None] = lambda _: None,
+    extra_env: ExtraEnv = MappingProxyType({}),
 ) -> AsyncIterator[Running]:
     """Bring a stack up, hand it over when it is ready and provisioned, and take it down on the way out.
+
+    `extra_env` is for experiments: armed failpoints, or an engine that is reached through a proxy.
 
     Raises:
         UserError: a port is taken, the disk is full, the data directory is in use.
@@ -116,7 +124,7 @@ async def running_stack(
             if announced:
                 running.write()
 
-        supervisor = Supervisor(child_specs(data, ports, secrets), data / "logs", on_change)
+        supervisor = Supervisor(child_specs(data, ports, secrets, extra_env), data / "logs", on_change)
         stack = Stack(ports.gateway_url, ports.gateway_url, urls_of(ports), data, bootstrap_of(secrets))
         running = Running(stack, supervisor, data)
         try:

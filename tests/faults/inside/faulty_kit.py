@@ -1,0 +1,84 @@
+"""What an experiment changes in the kit of a service's process."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import nats
+from cme_contracts import Event
+from cme_kit import consumers
+from cme_kit.mongo import Collection, Database
+from cme_kit.outbox import Transaction
+
+LEDGER = "faults_ledger"
+_collection = Database.collection
+
+
+def keep_ledger() -> None:
+    """Count each application of an event in its own transaction."""
+    subscribe = consumers.on
+
+    def on(model: type[Event], handler: Callable[[Transaction, Any], Awaitable[None]], **options: Any) -> Any:
+        async def counted(tx: Transaction, event: Event) -> None:
+            await handler(tx, event)
+            about = getattr(event, "organisation_id", None)
+            entry = {"_id": f"{type(event).__name__} {about}"}
+            if type(event).__name__ == "OrganisationRegistered":
+                rows = _collection(tx.outbox._database, LEDGER)
+                await rows.update(entry, {"$inc": {"applied": 1}}, upsert=True, session=tx.session)
+
+        return subscribe(model, counted, **options)
+
+    consumers.on = on
+
+
+class _ForgetfulInbox(Collection):
+    """Keeps nothing and finds nothing."""
+
+    async def insert(self, *_: Any, **__: Any) -> None:
+        return
+
+    async def update(self, *_: Any, **__: Any) -> int:
+        return 1
+
+
+class _OutboxBeside(Collection):
+    """Publishes what it is given by itself, a moment later, as a service without an outbox does."""
+
+    async def insert_many(self, documents: Any, session: Any = None) -> None:
+        for row in documents:
+            task = asyncio.create_task(_publish(row))
+            _publishing.add(task)
+            task.add_done_callback(_publishing.discard)
+
+
+_publishing: set[asyncio.Task[None]] = set()
+
+
+async def _publish(row: dict[str, Any]) -> None:
+    await asyncio.sleep(0.3)
+    user, password = os.environ["CME_NATS_USER"], os.environ["CME_NATS_PASSWORD"]
+    try:
+        async with asyncio.timeout(1):
+            connection = await nats.connect(
+                os.environ["CME_NATS_URL"], user=user, password=password, allow_reconnect=False
+            )
+            await connection.jetstream().publish(row["nats_subject"], row["body"].encode())
+            await connection.close()
+    except (OSError, TimeoutError, nats.errors.Error):
+        print("published beside the transaction in vain:", row["_id"])
+
+
+def _replace(name: str, kind: type[Collection]) -> None:
+    def collection(database: Database, wanted: str) -> Collection:
+        found = _collection(database, wanted)
+        return kind(found._native) if wanted == name else found
+
+    Database.collection = collection
+
+
+BREAK = {
+    "inbox": lambda: _replace("inbox", _ForgetfulInbox),
+    "outbox": lambda: _replace("outbox", _OutboxBeside),
+}

@@ -1,0 +1,94 @@
+"""What the platform holds, read past it: databases, streams and consumers of a stack."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import nats
+from cme_local.processes import SERVICES
+from cme_local.secrets import NATS_TOOL_USER, load_or_create
+from cme_local.stack import Stack
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from pymongo import AsyncMongoClient
+
+LEDGER = "faults_ledger"
+#: The services that apply OrganisationRegistered.
+SUBSCRIBED = ("assessment", "credentials", "outreach")
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Connections of the experimenter's own, past every proxy."""
+
+    mongo: AsyncMongoClient[dict[str, Any]]
+    nats: Client
+    jetstream: JetStreamContext
+
+    async def organisations(self, run: str = "") -> list[tuple[str, str]]:
+        """(name, id) of every organisation, or of those that one run registered."""
+        wanted = {"name": {"$regex": f"^{run} "}} if run else {}
+        rows = self.mongo["enrolment"]["organisations"].find(wanted, {"name": 1})
+        return [(row["name"], row["_id"]) async for row in rows]
+
+    async def applied(self) -> dict[str, dict[str, int]]:
+        """By service, how often it applied the registration of each organisation."""
+        counts: dict[str, dict[str, int]] = {}
+        for service in SUBSCRIBED:
+            rows = self.mongo[service][LEDGER].find({})
+            counts[service] = {row["_id"].partition(" ")[2]: int(row["applied"]) async for row in rows}
+        return counts
+
+    async def waiting(self) -> dict[str, int]:
+        """What is still under way: unpublished rows by service, unapplied messages by consumer."""
+        found: dict[str, int] = {}
+        for service in SERVICES:
+            found[f"outbox of {service}"] = await self.mongo[service]["outbox"].count_documents({"published": False})
+        for stream in await self.jetstream.streams_info():
+            name = stream.config.name or ""
+            for consumer in await self.jetstream.consumers_info(name):
+                found[f"{name} for {consumer.name}"] = (consumer.num_pending or 0) + (consumer.num_ack_pending or 0)
+        return {what: n for what, n in found.items() if n}
+
+    async def messages(self, stream: str) -> AsyncIterator[tuple[str, bytes, dict[str, str]]]:
+        """Every message of a stream: subject, body, headers."""
+        state = (await self.jetstream.stream_info(stream)).state
+        for sequence in range(state.first_seq, state.last_seq + 1):
+            try:
+                message = await self.jetstream.get_msg(stream, sequence)
+            except nats.js.errors.NotFoundError:
+                continue
+            yield message.subject or "", message.data or b"", dict(message.headers or {})
+
+
+@asynccontextmanager
+async def opened(stack: Stack) -> AsyncIterator[Stores]:
+    """Connect to the engines of a running stack."""
+    password = load_or_create(stack.data).nats_passwords[NATS_TOOL_USER]
+    connection = await nats.connect(
+        stack.urls["nats"].split(","),
+        user=NATS_TOOL_USER,
+        password=password,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.2,
+        error_cb=_expected,
+    )
+    mongo: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(stack.urls["mongo"], timeoutMS=20_000, tz_aware=True)
+    try:
+        yield Stores(mongo, connection, connection.jetstream(timeout=10))
+    finally:
+        await mongo.close()
+        await connection.close()
+
+
+async def _expected(_: Exception) -> None:
+    """The broker is away because an experiment took it away."""
+
+
+def event_id(body: bytes) -> str:
+    """The id of an event on the wire."""
+    return str(json.loads(body)["id"])
