@@ -15,13 +15,20 @@ from cme_contracts.envelope import SCHEMA_BASE, predecessors_after
 from cme_contracts.registry import PERSONAL_SUBJECT_TOKEN
 
 from cme_kit.clock import Clock
+from cme_kit.failpoints import failpoint
 from cme_kit.ids import new_event_id
 from cme_kit.mongo import BulkWriteError, Database, Document, DuplicateKeyError, Index, Session
+from cme_kit.problems import Unavailable
 from cme_kit.telemetry import current_traceparent, span
 
 OUTBOX = "outbox"
 SEQUENCE_INDEX = "aggregate_1_sequence_1"
 NUMBERING_ATTEMPTS = 50
+LIMIT = 100_000
+#: A message's id is its event's id, with a suffix when it was published again into a stream that had lost it.
+MESSAGE_ID_SEPARATOR = "."
+#: Rows kept in memory for the relay; more of them are read from the database.
+MOST_HANDED_OVER = 1_000
 #: What of an aggregate's newest row numbers the next one.
 NUMBERING = ("sequence", "type", "predecessors")
 INDEXES = (
@@ -29,6 +36,12 @@ INDEXES = (
     Index(OUTBOX, ("aggregate", "sequence"), unique=True),
 )
 Result = TypeVar("Result")
+
+
+class OutboxFull(Unavailable):
+    """The broker has taken no events for so long that no more may wait."""
+
+    code = "outbox_full"
 
 
 @dataclass(frozen=True)
@@ -39,13 +52,15 @@ class Transaction:
     outbox: Outbox
     emitted: list[tuple[str, Event]] = field(default_factory=list)
     afterwards: list[Callable[[], None]] = field(default_factory=list)
+    rows: list[Document] = field(default_factory=list)
 
     async def emit(self, aggregate_id: str, event: Event) -> None:
         """State a fact about an aggregate, to be published after the commit.
 
-        Raises ValueError for an event that another service owns.
+        Raises ValueError for an event that another service owns, OutboxFull when too many wait to be published.
         """
         self.outbox.check_owner(event)
+        self.outbox.check_room()
         self.emitted.append((aggregate_id, event))
 
     def after_commit(self, act: Callable[[], None]) -> None:
@@ -60,11 +75,16 @@ class Transaction:
 class Outbox:
     """Writes events of one service and runs its transactions."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, limit: int = LIMIT) -> None:
+        """`limit` bounds the rows that wait while the broker takes none."""
         self._database = database
         self._service = database.name
         self._clock = clock
+        self._limit = limit
         self._rows = database.collection(OUTBOX)
+        self._fresh: list[Document] | None = []
+        #: Rows that wait to be published, as far as this process knows; the relay counts them.
+        self.pending = 0
         self.woken = asyncio.Event()
 
     async def transaction(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
@@ -85,10 +105,38 @@ class Outbox:
                     # Another transaction numbered the same aggregate at the same time: take the next number.
                     if last or SEQUENCE_INDEX not in str(error):
                         raise
-        self.woken.set()
+        if committed.rows:
+            await failpoint("outbox.committed")
+            self._hand_over(committed.rows)
         for act in committed.afterwards:
             act()
         return result
+
+    def _hand_over(self, rows: list[Document]) -> None:
+        self.pending += len(rows)
+        if self._fresh is not None:
+            self._fresh += rows
+            if len(self._fresh) > MOST_HANDED_OVER:
+                self._fresh = None
+        self.woken.set()
+
+    def take_fresh(self) -> list[Document] | None:
+        """The rows committed in this process since the last call, or None when they were too many to keep."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
+
+    def look(self) -> None:
+        """Let the relay read the database: rows wait that were not handed over."""
+        self._fresh = None
+        self.woken.set()
+
+    def check_room(self) -> None:
+        """Raises OutboxFull when as many rows wait as may."""
+        if self.pending >= self._limit:
+            raise OutboxFull(
+                "Too many changes wait to be passed on to the other services. Nothing was saved; try again in a moment.",
+                retry_after=5,
+            )
 
     def check_owner(self, event: Event) -> None:
         """Raises ValueError for an event that another service owns."""
@@ -101,11 +149,10 @@ class Outbox:
         if not tx.emitted:
             return
         last = await self._last_of({aggregate_id for aggregate_id, _ in tx.emitted}, tx.session)
-        rows = []
         for aggregate_id, event in tx.emitted:
-            rows.append(self._row(aggregate_id, event, last.get(aggregate_id)))
-            last[aggregate_id] = rows[-1]
-        await self._rows.insert_many(rows, session=tx.session)
+            tx.rows.append(self._row(aggregate_id, event, last.get(aggregate_id)))
+            last[aggregate_id] = tx.rows[-1]
+        await self._rows.insert_many(tx.rows, session=tx.session)
 
     async def _last_of(self, aggregate_ids: set[str], session: Session) -> dict[str, Document]:
         """The newest row of each aggregate that has one: its sequence, type and predecessors."""

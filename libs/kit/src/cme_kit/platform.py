@@ -19,9 +19,10 @@ from cme_kit.clock import Clock, SystemClock
 from cme_kit.consumers import Consumers, Subscription
 from cme_kit.mongo import Database, Index, PyMongoError
 from cme_kit.outbox import Outbox
+from cme_kit.rebuilding import Streams
 from cme_kit.relay import Relay
 from cme_kit.settings import ServiceSettings
-from cme_kit.streams import connect, owned_streams, provision_streams
+from cme_kit.streams import connect
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +37,8 @@ class Platform:
     clock: Clock
     nats: Client
     jetstream: JetStreamContext
+    streams: Streams
+    relay: Relay | None = None
     consumers: Consumers | None = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -66,14 +69,17 @@ class Platform:
 
     async def start(self, subscriptions: Sequence[Subscription]) -> None:
         """Start publishing, and consuming what the service subscribes to."""
-        await provision_streams(self.jetstream, owned_streams(self.service))
-        self.run("relay", Relay(self.database, self.outbox, self.jetstream, self.clock).run)
+        await self.streams.provision()
+        self.relay = Relay(self.database, self.outbox, self.nats, self.jetstream, self.clock, self.streams.provision)
+        self.run("relay", self.relay.run)
         self.consumers = Consumers(self.service, self.database, self.outbox, self.jetstream, self.clock, subscriptions)
         for stream in self.consumers.streams:
             self.run(f"consume {stream}", partial(self.consumers.consume, stream))
 
     async def stop(self) -> None:
-        """Stop the tasks, then close the connections."""
+        """Publish what is left, stop the tasks, then close the connections."""
+        if self.relay is not None:
+            await self.relay.drain()
         running = set(self._tasks)
         while running:
             # Again and again: on Python 3.11 `wait_for`, which nats-py uses, can swallow a cancellation.
@@ -96,7 +102,10 @@ async def open_platform(service: str, settings: ServiceSettings, indexes: Sequen
     clock = SystemClock()
     database = Database.connect(settings.mongo_url.get_secret_value(), service, settings.mongo_driver)
     client = await connect(service, settings)
-    platform = Platform(service, database, Outbox(database, clock), clock, client, client.jetstream(timeout=5))
+    jetstream = client.jetstream(timeout=5)
+    outbox_ = Outbox(database, clock, settings.outbox_limit)
+    streams = Streams(service, database, outbox_, jetstream, clock, settings.nats_replicas)
+    platform = Platform(service, database, outbox_, clock, client, jetstream, streams)
     try:
         await prepare_database(database, [*outbox.INDEXES, *consumers.INDEXES, *http.INDEXES, *indexes])
         yield platform

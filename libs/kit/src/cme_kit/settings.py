@@ -58,3 +58,7 @@ class ServiceSettings(DeployableSettings):
     #: NATS account of this service: it may publish only its own subjects.
     nats_user: str
     nats_password: SecretStr
+    #: Copies of each stream in the broker's cluster: 1, 3 or 5.
+    nats_replicas: Literal[1, 3, 5] = 1
+    #: Committed events that may wait for the broker before writes are refused.
+    outbox_limit: int = Field(default=100_000, ge=1)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 import nats
 import structlog
 from cme_contracts import EventType
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import (
     AckPolicy,
@@ -31,6 +32,9 @@ ACK_WAIT = 30
 MAX_ACK_PENDING = 256
 #: Attempts are counted by the worker; this bound of the server is far above its schedule.
 MAX_DELIVER = 50
+#: The server forgets a reader that a crash left after this many seconds.
+READER_SECONDS = 60.0
+READ_BATCH = 500
 log = structlog.get_logger(__name__)
 
 
@@ -53,7 +57,7 @@ def dead_letters_of(service: str) -> str:
     return f"CME_{service.upper()}_DEAD_LETTERS"
 
 
-def _stream(name: str, subject: str, max_age_days: int, max_bytes: int = GIB) -> StreamConfig:
+def _stream(name: str, subject: str, max_age_days: int, max_bytes: int, replicas: int) -> StreamConfig:
     return StreamConfig(
         name=name,
         subjects=[subject],
@@ -63,17 +67,22 @@ def _stream(name: str, subject: str, max_age_days: int, max_bytes: int = GIB) ->
         max_bytes=max_bytes,
         max_age=max_age_days * DAY,
         duplicate_window=600,
-        num_replicas=1,
+        num_replicas=replicas,
     )
 
 
-def owned_streams(service: str) -> list[StreamConfig]:
-    """The streams that a service provisions: its events, its events with personal data, its dead letters."""
+def event_streams(service: str, replicas: int = 1) -> list[StreamConfig]:
+    """The streams that hold what a service states: its events, its events with personal data."""
     return [
-        _stream(stream_name(service), f"cme.{service}.>", 400),
-        _stream(stream_name(service, personal=True), f"cme.personal.{service}.>", 30),
-        _stream(dead_letters_of(service), f"cme.dlq.{service}.>", 90, GIB // 4),
+        _stream(stream_name(service), f"cme.{service}.>", 400, GIB, replicas),
+        _stream(stream_name(service, personal=True), f"cme.personal.{service}.>", 30, GIB, replicas),
     ]
+
+
+def owned_streams(service: str, replicas: int = 1) -> list[StreamConfig]:
+    """The streams that a service provisions: those of its events, and its dead letters."""
+    letters = _stream(dead_letters_of(service), f"cme.dlq.{service}.>", 90, GIB // 4, replicas)
+    return [*event_streams(service, replicas), letters]
 
 
 async def connect(service: str, settings: ServiceSettings) -> Client:
@@ -101,20 +110,26 @@ async def connect(service: str, settings: ServiceSettings) -> Client:
             await asyncio.sleep(0.3)
 
 
-async def provision_streams(jetstream: JetStreamContext, streams: Sequence[StreamConfig]) -> None:
-    """Create missing streams. Raises ProvisioningError when one exists with other subjects or limits."""
+async def provision_streams(jetstream: JetStreamContext, streams: Sequence[StreamConfig]) -> list[StreamConfig]:
+    """Create the streams that are missing and return them.
+
+    Raises ProvisioningError when one exists with other subjects, limits or copies.
+    """
+    created = []
     for wanted in streams:
         assert wanted.name is not None
         try:
             found = (await jetstream.stream_info(wanted.name)).config
         except NotFoundError:
             await jetstream.add_stream(wanted)
+            created.append(wanted)
             continue
-        for field in ("subjects", "retention", "storage", "discard", "max_bytes", "max_age"):
+        for field in ("subjects", "retention", "storage", "discard", "max_bytes", "max_age", "num_replicas"):
             if getattr(found, field) != getattr(wanted, field):
                 raise ProvisioningError(
                     f"stream {wanted.name}: {field} is {getattr(found, field)!r}, expected {getattr(wanted, field)!r}"
                 )
+    return created
 
 
 async def provision_consumer(
@@ -150,3 +165,37 @@ async def provision_consumer(
                 stream, replace(found, filter_subject=None, filter_subjects=wanted.filter_subjects)
             )
     return await jetstream.pull_subscribe_bind(durable, stream)
+
+
+def reader_of(service: str) -> str:
+    """The name under which a service reads a stream outside its durable consumer."""
+    return f"{service}_reader"
+
+
+async def read_stream(
+    jetstream: JetStreamContext, stream: str, service: str, subjects: Sequence[str] = (), *, headers_only: bool = False
+) -> AsyncIterator[Msg]:
+    """Every message that a stream holds now, oldest first, without touching the durable consumers.
+
+    Raises NotFoundError without the stream, NatsError when the broker does not answer, BadRequestError while another
+    replica of the service reads the same stream.
+    """
+    wanted = ConsumerConfig(
+        name=reader_of(service),
+        ack_policy=AckPolicy.NONE,
+        deliver_policy=DeliverPolicy.ALL,
+        filter_subjects=sorted(subjects) or None,
+        headers_only=headers_only or None,
+        inactive_threshold=READER_SECONDS,
+        mem_storage=True,
+    )
+    left = (await jetstream.add_consumer(stream, wanted)).num_pending or 0
+    try:
+        reader = await jetstream.pull_subscribe_bind(reader_of(service), stream)
+        while left > 0:
+            for message in await reader.fetch(min(left, READ_BATCH), timeout=5):
+                left = message.metadata.num_pending or 0
+                yield message
+        await reader.unsubscribe()
+    finally:
+        await jetstream.delete_consumer(stream, reader_of(service))

@@ -35,6 +35,7 @@ from cme_kit.settings import DeployableSettings, ServiceSettings
 from cme_kit.streams import owned_streams, provision_streams, stream_of
 
 ISSUER = "http://gateway.test"
+QUIET: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -95,31 +96,64 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], seconds: float = 20) 
     pytest.fail(f"nothing answers on port {port}")
 
 
+class Broker:
+    """A NATS server of the tests, which can be killed and started again on the same data."""
+
+    def __init__(self, home: Path) -> None:
+        self.port = free_port()
+        self.url = f"nats://127.0.0.1:{self.port}"
+        self._home = home
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start and wait until it answers."""
+        config = self._home / "nats.conf"
+        config.write_text(
+            f'listen: "127.0.0.1:{self.port}"\nmax_payload: 1MB\n'
+            f'jetstream {{ store_dir: "{self._home / "js"}", max_file_store: 50GB, sync_interval: always }}\n'
+            "authorization { user: test, password: test }\n"
+        )
+        self._process = subprocess.Popen([_engine("nats-server"), "-c", str(config)], cwd=self._home, **QUIET)
+        _wait_for(self.port, self._process)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A NATS server for one test, running."""
+    made = Broker(tmp_path)
+    made.start()
+    yield made
+    made.kill()
+
+
 @pytest.fixture(scope="session")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
     """A NATS server and a MongoDB wire server of their own, for the whole test run."""
     home: Path = tmp_path_factory.mktemp("engines")
-    mongo_port, nats_port = free_port(), free_port()
-    config = home / "nats.conf"
-    config.write_text(
-        f'listen: "127.0.0.1:{nats_port}"\nmax_payload: 1MB\n'
-        f'jetstream {{ store_dir: "{home / "js"}", max_file_store: 50GB, sync_interval: always }}\n'
-        "authorization { user: test, password: test }\n"
-    )
-    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": home}
-    mongo = [_engine("secantusd-py"), "--port", str(mongo_port), "--storage-path", str(home / "db"), "--sync-on-commit"]
-    processes = [
-        subprocess.Popen([_engine("nats-server"), "-c", str(config)], **quiet),
-        subprocess.Popen([*mongo, "--cache-size", "128M"], **quiet),
+    nats_server, mongo_port = Broker(home), free_port()
+    command = [
+        _engine("secantusd-py"),
+        "--port",
+        str(mongo_port),
+        "--storage-path",
+        str(home / "db"),
+        "--sync-on-commit",
     ]
+    mongo = subprocess.Popen([*command, "--cache-size", "128M"], cwd=home, **QUIET)
     try:
-        _wait_for(nats_port, processes[0])
-        _wait_for(mongo_port, processes[1])
-        yield Engines(f"mongodb://127.0.0.1:{mongo_port}/?directConnection=true", f"nats://127.0.0.1:{nats_port}")
+        nats_server.start()
+        _wait_for(mongo_port, mongo)
+        yield Engines(f"mongodb://127.0.0.1:{mongo_port}/?directConnection=true", nats_server.url)
     finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+        nats_server.kill()
+        mongo.kill()
+        mongo.wait()
 
 
 class Tokens:

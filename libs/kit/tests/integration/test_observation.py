@@ -109,7 +109,8 @@ async def test_an_operator_sees_what_is_not_published_and_since_when(outreach: O
 
     await eventually(leads)
     before = (await outreach.consumers()).json()["outbox"]
-    await bus.jetstream.delete_stream(stream_name("outreach"))
+    config = (await bus.jetstream.stream_info(stream_name("outreach"))).config
+    await bus.jetstream.update_stream(config, max_msg_size=1)
 
     async def work(tx: Transaction) -> None:
         await tx.emit("cl_1", ClusterRegistered(cluster_id="cl_1", country="SE"))
