@@ -4,7 +4,7 @@ from typing import Any
 
 from cme_kit.openapi import api_routes, requirement_of
 
-PUBLIC = {"/enrolment/v1/calls", "/enrolment/v1/calls/{call_id}", "/health/live", "/health/ready"}
+PUBLIC = {"/enrolment/v1/calls", "/enrolment/v1/calls/{call_id}", "/health/live", "/health/ready", "/metrics"}
 
 
 async def test_without_its_scope_no_endpoint_answers(house: Any) -> None:
