@@ -15,12 +15,19 @@ LEDGER = "faults_ledger"
 _collection = Database.collection
 
 
+class Refused(Exception):
+    """A handler's failure until it is repaired."""
+
+
 def keep_ledger() -> None:
-    """Count each application of an event in its own transaction."""
+    """Count each application of a registration in its own transaction; refuse the one that is to be refused."""
     subscribe = consumers.on
+    refused = os.environ.get("FAULTS_REFUSE")
 
     def on(model: type[Event], handler: Callable[[Transaction, Any], Awaitable[None]], **options: Any) -> Any:
         async def counted(tx: Transaction, event: Event) -> None:
+            if refused and getattr(event, "name", None) == refused:
+                raise Refused(refused)
             await handler(tx, event)
             about = getattr(event, "organisation_id", None)
             entry = {"_id": f"{type(event).__name__} {about}"}
