@@ -54,7 +54,8 @@ def parser() -> argparse.ArgumentParser:
     contracts.add_argument("--check", action="store_true", help="change nothing; fail when they are not up to date")
 
     bench = command("bench", _bench, "Measure, print a table, write JSON to .cme/bench/.")
-    bench.add_argument("name", choices=["start", "gateway"])
+    bench.add_argument("name", choices=["start", "gateway", "events"])
+    bench.add_argument("--quick", action="store_true", help="less of everything, to try it (events)")
 
     # The suite has options of its own, and tells them itself.
     faults = commands.add_parser(
@@ -111,7 +112,7 @@ def _contracts(arguments: argparse.Namespace) -> int:
 def _bench(arguments: argparse.Namespace) -> int:
     from cme_local.bench import run
 
-    return run(arguments.name)
+    return run(arguments.name, quick=arguments.quick)
 
 
 def _faults(arguments: argparse.Namespace) -> int:

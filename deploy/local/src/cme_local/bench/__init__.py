@@ -4,18 +4,18 @@ import asyncio
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cme_local.bench import gateway, start
+from cme_local.errors import UserError
 from cme_local.processes import project_root
 
 
-def run(name: str) -> int:
-    """Measure, print the table, write the JSON."""
-    measure = {"start": start.measure, "gateway": gateway.measure}[name]
-    figures = asyncio.run(measure())
+def run(name: str, *, quick: bool = False) -> int:
+    """Measure, print the table, write the JSON. `quick` is for trying: its figures say little."""
+    figures = asyncio.run(_measurement(name, quick))
     rows: Sequence[Mapping[str, Any]] = figures["rows"]
     _print_table(rows)
     path = project_root() / ".cme" / "bench" / f"{name}.json"
@@ -23,6 +23,16 @@ def run(name: str) -> int:
     path.write_text(json.dumps(_machine() | figures, indent=1) + "\n", encoding="utf-8")
     print(f"Written to {_shown(path)}")
     return 0
+
+
+def _measurement(name: str, quick: bool) -> Coroutine[Any, Any, dict[str, Any]]:
+    if name == "events":
+        from cme_local.bench import events  # noqa: PLC0415 -- it brings the broker's client
+
+        return events.measure(quick=quick)
+    if quick:
+        raise UserError(f"There is no quick variant of `bench {name}`.")
+    return {"start": start.measure, "gateway": gateway.measure}[name]()
 
 
 def _shown(path: Path) -> Path:
