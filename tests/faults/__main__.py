@@ -21,6 +21,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help="experiments (all)")
     parser.add_argument("--seed", type=int, help="repeat a run")
     parser.add_argument("--rounds", type=int, metavar="N", help="repeat the fault of each experiment N times")
+    parser.add_argument("--minutes", type=float, default=1.0, metavar="M", help="how long a soak goes on (1)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the result (.cme/faults/)")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="replace the table between this file's markers")
     parser.add_argument("--broken", choices=["outbox", "inbox"], help="take this part away: the comparison must see it")
@@ -42,10 +43,10 @@ def main() -> int:
     seed = asked.seed if asked.seed is not None else random.SystemRandom().getrandbits(31)
     print(f"seed {seed}", flush=True)
     began = time.monotonic()
-    chosen = [REGISTRY[name] for name in asked.names] or list(REGISTRY.values())
+    chosen = [REGISTRY[name] for name in asked.names] or [one for one in REGISTRY.values() if not one.only_by_name]
     if asked.broken:
         chosen = [replace(one, without=asked.broken) for one in chosen]
-    rows = asyncio.run(run_all(chosen, seed, asked.rounds))
+    rows = asyncio.run(run_all(chosen, seed, asked.rounds, asked.minutes))
     print(as_table(rows))
     print(f"{len(rows)} experiments in {time.monotonic() - began:.0f} s, seed {seed}")
     _write(asked, seed, rows, " ".join(["./cme faults", *asked.names, f"--seed {seed}"]))

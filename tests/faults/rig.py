@@ -12,30 +12,32 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from pathlib import Path
 
+from cme_local.child import Child
 from cme_local.engines import mongo_url
 from cme_local.environment import AS_IN_IMAGE
+from cme_local.http_probe import status_of
 from cme_local.preflight import free_bases
 from cme_local.processes import SERVICES, Ports
 from cme_local.run import Running, running_stack
-from pymongo.errors import PyMongoError
 
+from .disks import Disk
 from .proxy import Proxy
 from .stores import Stores
 from .stores import opened as open_stores
 from .workload import Api
 from .workload import opened as open_api
 
+PORT_BASE = 12700
+SCOPES = "enrolment.organisations:write operations:read operations:write"
 INSIDE = Path(__file__).parent / "inside"
+#: The database's recovery needs room beside its log.
+SMALL_DISKS_MB = {"mongo": 250, "nats": 60}
 QUIET_WITHIN_S = 150.0
 READY_WITHIN_S = 90.0
-PASSING_TROUBLE = (PyMongoError, OSError, TimeoutError)
-
-
-class NotPossible(Exception):
-    """This machine does not allow an experiment; says why."""
 
 
 class Broken(Exception):
@@ -52,8 +54,11 @@ class Rig:
     #: By (deployable, what it connects to).
     links: dict[tuple[str, str], Proxy]
     spent: Path
-    checks: bool = True
-    _armed: int = field(default=0)
+    spare_port: int
+    #: Small disks under the engines' data, on a stack that has them.
+    disks: dict[str, Disk] = field(default_factory=dict)
+    _armed: int = 0
+    _told: set[str] = field(default_factory=set)
 
     @property
     def names(self) -> list[str]:
@@ -112,19 +117,51 @@ class Rig:
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
 
-    async def arm(self, service: str, failpoints: str, **environment: str) -> Callable[[], bool]:
-        """Restart a service with failpoints; says afterwards whether they all fired."""
+    async def arm(self, service: str, failpoints: str) -> Callable[[], bool]:
+        """Restart a service with failpoints, each of which fires once; says whether they all have."""
         self._armed += 1
         folder = self.spent / str(self._armed)
         folder.mkdir()
-        env = self.running.supervisor.children[service].spec.env
-        env.update({"FAILPOINTS": failpoints, "FAILPOINTS_SPENT": str(folder), **environment})
-        await self.restart(service)
-        for name in ("FAILPOINTS", "FAILPOINTS_SPENT", *environment):
-            # The armed process has read them; those that follow it are as they were.
-            del env[name]
+        await self.restart_with(service, FAILPOINTS=failpoints, FAILPOINTS_SPENT=str(folder))
         wanted = {item.partition("=")[0] for item in failpoints.split(",")}
         return lambda: wanted == {fired.name for fired in folder.iterdir()}
+
+    async def restart_with(self, service: str, **environment: str) -> None:
+        """Restart a service with these settings of an experiment; an empty one is taken away."""
+        env = self.running.supervisor.children[service].spec.env
+        env.update(environment)
+        for name in [name for name, value in environment.items() if not value]:
+            del env[name]
+        await self.restart(service)
+
+    @asynccontextmanager
+    async def replica(self, service: str) -> AsyncIterator[int]:
+        """A second process of a service, on a port of its own, inside the block."""
+        spec = self.running.supervisor.children[service].spec
+        port = self.spare_port
+        url = f"http://127.0.0.1:{port}"
+
+        async def is_ready() -> bool:
+            return await status_of(f"{url}/health/ready") == HTTPStatus.OK
+
+        second = replace(
+            spec, name=f"{service}-replica", env=spec.env | {"CME_PORT": str(port)}, url=url, is_ready=is_ready
+        )
+        child = Child(second, self.running.data / "logs", lambda: None)
+        running = asyncio.create_task(child.run())
+        try:
+            async with asyncio.timeout(READY_WITHIN_S):
+                await child.ready.wait()
+            yield port
+        finally:
+            await child.stop(12)
+            await running
+
+    def route(self, service: str, port: int | None = None) -> None:
+        """Let the gateway reach a service at another port, or at its own again."""
+        link = self.links["gateway", service]
+        link.target = port or int(self.running.stack.urls[service].rpartition(":")[2])
+        link.cut()
 
     async def restart(self, name: str) -> None:
         """SIGTERM, and wait until it is ready again."""
@@ -140,6 +177,12 @@ class Rig:
             if time.monotonic() > give_up:
                 raise Broken(f"waited {within_s:.0f} s in vain: {what}")
             await asyncio.sleep(0.02)
+
+    async def newly_wrong(self) -> list[str]:
+        """What the reconciler finds in all records of all services and has not told before."""
+        found = [text for text in await self.stores.contradictions() if text not in self._told]
+        self._told.update(found)
+        return found
 
     async def quiet(self) -> dict[str, int]:
         """Wait until nothing is under way, seen twice; what still is, when that takes too long."""
@@ -190,15 +233,15 @@ def _environment(ports: Ports, links: dict[tuple[str, str], Proxy], broken: str)
 
 
 @asynccontextmanager
-async def rigged(dice: random.Random, broken: str = "", port_base: int | None = None) -> AsyncIterator[Rig]:
+async def rigged(dice: random.Random, broken: str = "", folder: Path | None = None) -> AsyncIterator[Rig]:
     """A stack of its own with every connection proxied; gone with its data after the block.
 
     `broken` takes the outbox or the inbox away.
     """
-    base = port_base or next(free_bases(range(12700, 12900, 40)), None) or next(free_bases(range(33000, 40000, 40)))
+    base = next(free_bases(range(PORT_BASE, PORT_BASE + 4000, 40)))
     ports = Ports(base)
     links = _links(ports, range(base + 20, base + 40), dice)
-    folder = Path(tempfile.mkdtemp(prefix="cme-faults-"))
+    folder = folder or Path(tempfile.mkdtemp(prefix="cme-faults-"))
     async with AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         for link in links.values():
@@ -206,9 +249,26 @@ async def rigged(dice: random.Random, broken: str = "", port_base: int | None = 
         environment = _environment(ports, links, broken)
         running = await stack.enter_async_context(running_stack(base, folder / "data", extra_env=environment))
         stores = await stack.enter_async_context(open_stores(running.stack))
-        api = await stack.enter_async_context(open_api(running.stack, "enrolment.organisations:write operations:read"))
+        api = await stack.enter_async_context(open_api(running.stack, SCOPES))
         spent = folder / "spent"
         spent.mkdir()
-        rig = Rig(running, stores, api, links, spent, checks=not broken)
+        rig = Rig(running, stores, api, links, spent, base + 39)
         await rig.ready()
+        yield rig
+
+
+@asynccontextmanager
+async def rigged_on_small_disks(dice: random.Random, broken: str = "") -> AsyncIterator[Rig]:
+    """A stack whose engines have a disk each. Raises NotPossible where nothing can be mounted."""
+    folder = Path(tempfile.mkdtemp(prefix="cme-faults-"))
+    data = folder / "data"
+    data.mkdir()
+    async with AsyncExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        disks = {
+            engine: await stack.enter_async_context(Disk(folder / f"{engine}.img", data / engine, size).in_place())
+            for engine, size in SMALL_DISKS_MB.items()
+        }
+        rig = await stack.enter_async_context(rigged(dice, broken, folder))
+        rig.disks = disks
         yield rig

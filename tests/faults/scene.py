@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from .disks import NotPossible
 from .outcome import Row, compare
-from .rig import Broken, NotPossible, Rig
+from .rig import Broken, Rig
 from .workload import WRITES_PER_S, Workload
 
 Act = Callable[["Scene"], Awaitable[None]]
@@ -27,6 +28,8 @@ class Experiment:
     stage: str
     #: How often it is repeated within one row unless `--rounds` says otherwise.
     rounds: int = 1
+    #: Whether it runs only when it is named.
+    only_by_name: bool = False
     #: The part of the platform that is taken away: the comparison must see it, or it sees nothing.
     without: str = ""
 
@@ -34,12 +37,14 @@ class Experiment:
 REGISTRY: dict[str, Experiment] = {}
 
 
-def experiment(name: str, *, stage: str = "proxied", rounds: int = 1, without: str = "") -> Callable[[Act], Act]:
+def experiment(
+    name: str, *, stage: str = "proxied", rounds: int = 1, without: str = "", only_by_name: bool = False
+) -> Callable[[Act], Act]:
     """Register an experiment; its docstring's first line is what `--list` says."""
 
     def registered(act: Act) -> Act:
         text = (act.__doc__ or "").strip().splitlines()[0]
-        REGISTRY[name] = Experiment(name, text, act, stage, rounds, without)
+        REGISTRY[name] = Experiment(name, text, act, stage, rounds, only_by_name, without)
         return act
 
     return registered
@@ -53,7 +58,7 @@ class Scene:
     dice: random.Random
     row: Row
     run: str
-    rounds: int = 1
+    minutes: float = 1.0
     _healed_at: float | None = None
     loads: list[Workload] = field(default_factory=list)
 
@@ -103,14 +108,16 @@ class Scene:
             slowest = max(self.row.figures.get("slowest_answer_s", 0.0), told.slowest_s)
             self.row.figures["slowest_answer_s"] = round(slowest, 2)
         self.loads.clear()
+        if not self.row.must_fail:
+            self.row.violate(*await self.rig.newly_wrong())
 
 
-async def perform(chosen: Experiment, rig: Rig, seed: int, rounds: int | None) -> Row:
+async def perform(chosen: Experiment, rig: Rig, seed: int, rounds: int | None, minutes: float) -> Row:
     """Run an experiment on a stack and give its row; what it leaves broken is a violation."""
     row = Row(chosen.name, must_fail=bool(chosen.without))
     for number in range(rounds or chosen.rounds):
         dice = random.Random(f"{seed} {chosen.name} {number}")
-        scene = Scene(rig, dice, row, f"{chosen.name} {dice.getrandbits(32):08x}", rounds or chosen.rounds)
+        scene = Scene(rig, dice, row, f"{chosen.name} {dice.getrandbits(32):08x}", minutes)
         try:
             await chosen.act(scene)
             await scene.settle()

@@ -54,6 +54,30 @@ class Stores:
                 found[f"{name} for {consumer.name}"] = (consumer.num_pending or 0) + (consumer.num_ack_pending or 0)
         return {what: n for what, n in found.items() if n}
 
+    async def contradictions(self) -> list[str]:
+        """Committed events that a subscriber's inbox lacks, gaps in an aggregate's numbers, in all records."""
+        found: list[str] = []
+        wanted: dict[str, set[str]] = {}
+        for stream in await self.jetstream.streams_info():
+            for consumer in await self.jetstream.consumers_info(stream.config.name or ""):
+                subjects = consumer.config.filter_subjects or [consumer.config.filter_subject or ""]
+                wanted.setdefault(consumer.name, set()).update(subjects)
+        inboxes = {
+            service: {str(row["_id"]) async for row in self.mongo[service]["inbox"].find({}, {"_id": 1})}
+            for service in SERVICES
+        }
+        for owner in SERVICES:
+            numbers: dict[str, list[int]] = {}
+            async for row in self.mongo[owner]["outbox"].find({}, {"aggregate": 1, "sequence": 1, "nats_subject": 1}):
+                numbers.setdefault(row["aggregate"], []).append(row["sequence"])
+                found += [
+                    f"event {row['_id']} of {owner} is not in the inbox of {service}"
+                    for service, subjects in wanted.items()
+                    if row["nats_subject"] in subjects and str(row["_id"]) not in inboxes[service]
+                ]
+            found += [f"{a} has gaps" for a, ns in numbers.items() if sorted(ns) != list(range(1, len(ns) + 1))]
+        return found
+
     async def messages(self, stream: str) -> AsyncIterator[tuple[str, bytes, dict[str, str]]]:
         """Every message of a stream: subject, body, headers."""
         state = (await self.jetstream.stream_info(stream)).state

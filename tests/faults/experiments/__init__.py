@@ -1,5 +1,5 @@
 """Every experiment, registered by being imported."""
 
-from . import crashes, engines, messages, network, sabotage
+from . import crashes, disks, engines, messages, network, replicas, sabotage, soak, year
 
-__all__ = ["crashes", "engines", "messages", "network", "sabotage"]
+__all__ = ["crashes", "disks", "engines", "messages", "network", "replicas", "sabotage", "soak", "year"]

@@ -9,18 +9,25 @@ import nats
 from cme_contracts import Event
 from cme_kit import consumers
 from cme_kit.mongo import Collection, Database
-from cme_kit.outbox import Transaction
+from cme_kit.outbox import Outbox, Transaction
 
 LEDGER = "faults_ledger"
 _collection = Database.collection
 
 
+class Refused(Exception):
+    """A handler's failure until it is repaired."""
+
+
 def keep_ledger() -> None:
-    """Count each application of an event in its own transaction."""
+    """Count each application of a registration in its own transaction; refuse the one that is to be refused."""
     subscribe = consumers.on
+    refused = os.environ.get("FAULTS_REFUSE")
 
     def on(model: type[Event], handler: Callable[[Transaction, Any], Awaitable[None]], **options: Any) -> Any:
         async def counted(tx: Transaction, event: Event) -> None:
+            if refused and getattr(event, "name", None) == refused:
+                raise Refused(refused)
             await handler(tx, event)
             about = getattr(event, "organisation_id", None)
             entry = {"_id": f"{type(event).__name__} {about}"}
@@ -78,7 +85,10 @@ def _replace(name: str, kind: type[Collection]) -> None:
     Database.collection = collection
 
 
-BREAK = {
-    "inbox": lambda: _replace("inbox", _ForgetfulInbox),
-    "outbox": lambda: _replace("outbox", _OutboxBeside),
-}
+def _without_outbox() -> None:
+    _replace("outbox", _OutboxBeside)
+    # The relay hears of no commit: what it is handed over would be published without ever having been stored.
+    Outbox._hand_over = lambda _outbox, _rows: None
+
+
+BREAK = {"inbox": lambda: _replace("inbox", _ForgetfulInbox), "outbox": _without_outbox}

@@ -12,11 +12,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from opentelemetry import trace
 from pydantic import BaseModel, Field
-from pymongo.errors import ConnectionFailure, PyMongoError
+from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 from starlette.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_BASE = "https://clustereducation.example/problems/"
+#: InternalError and OutOfDiskSpace: what a server on a full disk answers.
+_SERVER_FAILS = frozenset({1, 14031})
 log = structlog.get_logger(__name__)
 
 
@@ -133,7 +135,8 @@ def _field_errors(errors: Sequence[Any]) -> list[FieldError]:
 def _passes(error: PyMongoError) -> bool:
     """Whether a database error is about the moment, not about the request: gone, too slow, or overtaken too often."""
     labels = ("TransientTransactionError", "UnknownTransactionCommitResult")
-    return isinstance(error, ConnectionFailure) or error.timeout or any(map(error.has_error_label, labels))
+    failing = isinstance(error, OperationFailure) and error.code in _SERVER_FAILS
+    return isinstance(error, ConnectionFailure) or failing or error.timeout or any(map(error.has_error_label, labels))
 
 
 def install_problem_handlers(app: FastAPI) -> None:

@@ -31,6 +31,8 @@ def labelled(label: str) -> OperationFailure:
         NetworkTimeout("timed out"),
         labelled("TransientTransactionError"),
         labelled("UnknownTransactionCommitResult"),
+        OperationFailure("internal server error", code=1),
+        OperationFailure("No space left on device", code=14031),
     ],
     ids=lambda error: type(error).__name__,
 )

@@ -1,0 +1,51 @@
+"""Two processes of one service, of which one leads."""
+
+import asyncio
+
+from ..scene import Scene, experiment
+
+SOME = 30
+#: Longer than the lease of 4 s.
+AWAY_S = 10
+
+
+@experiment("lease-handed-over")
+async def lease_handed_over(scene: Scene) -> None:
+    """The replica that publishes dies; the other one takes the lease over and publishes what is waiting."""
+    async with scene.rig.replica("enrolment") as port, scene.load() as writes:
+        await writes.acknowledge(SOME)
+        scene.rig.hold("enrolment")
+        scene.rig.route("enrolment", port)
+        scene.require(await writes.acknowledge(SOME), "the other replica took no writes")
+        scene.healed()
+        await _published_without(scene)
+        scene.rig.release("enrolment")
+        await scene.rig.until(lambda: scene.rig.running.supervisor.children["enrolment"].pid is not None, "it starts")
+        await scene.rig.ready("enrolment")
+        scene.rig.route("enrolment")
+        await writes.acknowledge(SOME)
+
+
+async def _published_without(scene: Scene) -> None:
+    """Wait until what is committed by now is published, while the first replica is down."""
+    rows = scene.rig.stores.mongo["enrolment"]["outbox"]
+    waiting = [row["_id"] async for row in rows.find({"published": False}, {"_id": 1})]
+    for _ in range(300):
+        if not await rows.count_documents({"_id": {"$in": waiting}, "published": False}):
+            return
+        await asyncio.sleep(0.1)
+    scene.require(False, "the other replica did not publish within 30 s")
+
+
+@experiment("leader-paused")
+async def leader_paused(scene: Scene) -> None:
+    """The replica that publishes stands still until its lease is another's, and goes on with what it had in hand."""
+    async with scene.rig.replica("enrolment") as port, scene.load() as writes:
+        await writes.acknowledge(SOME)
+        async with scene.rig.frozen("enrolment"):
+            scene.rig.route("enrolment", port)
+            await asyncio.sleep(AWAY_S)
+            scene.require(await writes.acknowledge(SOME), "the other replica took no writes")
+        scene.rig.route("enrolment")
+        scene.healed()
+        await writes.acknowledge(SOME)
