@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from cme_local import environment
-from cme_local.engines import nats_permissions
+from cme_local.bus_users import nats_permissions
 from cme_local.processes import DEPLOYABLES, SERVICES, Deployable, Ports
 from cme_local.secrets import load_or_create
 

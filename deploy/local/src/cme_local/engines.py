@@ -6,6 +6,7 @@ import sysconfig
 from contextlib import suppress
 from pathlib import Path
 
+from cme_local.bus_users import nats_permissions
 from cme_local.errors import UserError
 from cme_local.processes import SERVICES, Ports
 from cme_local.secrets import NATS_TOOL_USER, StackSecrets, write_private
@@ -23,19 +24,6 @@ def binary(name: str) -> str:
             f"{name} is not installed. Start by ./cme, which installs the engines, or run: uv sync --group engines"
         )
     return found
-
-
-def nats_permissions(service: str) -> dict[str, object]:
-    """A service publishes its own events and its own dead letters, and reads what JetStream hands it."""
-    return {
-        "publish": [
-            f"cme.{service}.>",
-            f"cme.personal.{service}.>",
-            f"cme.dlq.{service}.>",
-            *("$JS.API.>", "$JS.ACK.>", "_INBOX.>"),
-        ],
-        "subscribe": ["_INBOX.>"],
-    }
 
 
 def nats_config(data: Path, ports: Ports, secrets: StackSecrets) -> str:

@@ -98,6 +98,8 @@ async def connect(service: str, settings: ServiceSettings) -> Client:
                 name=service,
                 user=settings.nats_user,
                 password=settings.nats_password.get_secret_value(),
+                # Answers to an inbox that only this service may listen to.
+                inbox_prefix=f"_INBOX_{service}",
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=1,
                 connect_timeout=2,
