@@ -254,6 +254,7 @@ async def rigged(dice: random.Random, broken: str = "", folder: Path | None = No
         spent.mkdir()
         rig = Rig(running, stores, api, links, spent, base + 39)
         await rig.ready()
+        await rig.quiet()
         yield rig
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import nats
@@ -28,6 +28,8 @@ class Stores:
     mongo: AsyncMongoClient[dict[str, Any]]
     nats: Client
     jetstream: JetStreamContext
+    #: (stream, name) of every consumer seen so far.
+    consumers: set[tuple[str, str]] = field(default_factory=set)
 
     async def organisations(self, run: str = "") -> list[tuple[str, str]]:
         """(name, id) of every organisation, or of those that one run registered."""
@@ -48,10 +50,15 @@ class Stores:
         found: dict[str, int] = {}
         for service in SERVICES:
             found[f"outbox of {service}"] = await self.mongo[service]["outbox"].count_documents({"published": False})
+        present: set[tuple[str, str]] = set()
         for stream in await self.jetstream.streams_info():
             name = stream.config.name or ""
             for consumer in await self.jetstream.consumers_info(name):
+                present.add((name, consumer.name))
                 found[f"{name} for {consumer.name}"] = (consumer.num_pending or 0) + (consumer.num_ack_pending or 0)
+        # A consumer that went away with its stream has everything before it.
+        found |= {f"{name} for {consumer}, which is gone": 1 for name, consumer in self.consumers - present}
+        self.consumers.update(present)
         return {what: n for what, n in found.items() if n}
 
     async def contradictions(self) -> list[str]:

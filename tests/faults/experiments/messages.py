@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from ..scene import Scene, experiment
-from ..stores import SUBSCRIBED
+from ..stores import SUBSCRIBED, event_id
 
 STREAM = "CME_ENROLMENT"
 POISON_SUBJECT = "cme.enrolment.organisation.registered.v1"
@@ -142,3 +142,24 @@ async def slow_handler(scene: Scene) -> None:
         await writes.acknowledge(20)
         await scene.rig.until(fired, "the handler is slow")
         scene.healed()
+
+
+@experiment("stream-lost")
+async def stream_lost(scene: Scene) -> None:
+    """A stream is deleted with all its events: the outbox fills it again, and nobody applies anything twice."""
+    stores = scene.rig.stores
+    async with scene.load() as writes:
+        await writes.acknowledge(30)
+        await stores.jetstream.delete_stream(STREAM)
+        await writes.acknowledge(20)
+        await scene.rig.restart("enrolment")
+        scene.healed()
+    await scene.rig.quiet()
+    held = {event_id(body) async for _, body, _ in stores.messages(STREAM)}
+    prefix = {"$regex": r"^cme\.enrolment\."}
+    stated = {
+        row["_id"] async for row in stores.mongo["enrolment"]["outbox"].find({"nats_subject": prefix}, {"_id": 1})
+    }
+    scene.require(
+        stated <= held, f"{len(stated - held)} of {len(stated)} events are not in the stream that was made again"
+    )
