@@ -1,5 +1,6 @@
 """The pilot year, played once through the public API, judged by what the platform answers afterwards."""
 
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from cme_local.check.command import check_stack
 from cme_local.pilot.facts import read_facts
 
 from ..demo_runs import DemoRun, start_demo, stop  # noqa: TID252  (the folders of tests are no packages)
@@ -118,6 +120,20 @@ def test_one_trace_leads_from_the_application_to_the_badge(demo: DemoRun) -> Non
     assert "application.submitted" in names
     assert "credit.recognised" in names
     assert "credential.issued" in names
+
+
+def test_the_auditor_reads_every_record_of_the_year_and_finds_nothing_broken(demo: DemoRun, tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+
+    code = check_stack(demo.stack_file.parent, file, wait=10)
+
+    report = json.loads(file.read_text())
+    assert code == 0, report
+    checked = {invariant["name"]: invariant["checked"] for invariant in report["invariants"]}
+    assert checked["outbox_published"] == demo.table()["events_published"]
+    assert checked["inbox_complete"] == demo.table()["events_applied"]
+    # Nobody is erased in the pilot year.
+    assert [name for name, count in checked.items() if not count] == ["erasures"]
 
 
 def test_an_interrupted_demonstration_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -57,6 +57,13 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("name", choices=["start", "gateway", "events"])
     bench.add_argument("--quick", action="store_true", help="less of everything, to try it (events)")
 
+    check = command("check", _check, "Read every record of a running stack and tell which invariants hold.")
+    check.add_argument("--data", type=Path, metavar="DIR", help="data directory (.cme/data)")
+    check.add_argument("--json", type=Path, metavar="FILE", help="write the report to this file")
+    check.add_argument(
+        "--wait", type=float, default=10.0, metavar="SECONDS", help="settle time before what looks broken is told (10)"
+    )
+
     # The suite has options of its own, and tells them itself.
     faults = commands.add_parser(
         "faults", help="Break the platform in every known way and count what is lost.", add_help=False
@@ -113,6 +120,12 @@ def _bench(arguments: argparse.Namespace) -> int:
     from cme_local.bench import run
 
     return run(arguments.name, quick=arguments.quick)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from cme_local.check.command import check_stack
+
+    return check_stack(_data(arguments), arguments.json, arguments.wait)
 
 
 def _faults(arguments: argparse.Namespace) -> int:
