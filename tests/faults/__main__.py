@@ -49,7 +49,8 @@ def main() -> int:
     rows = asyncio.run(run_all(chosen, seed, asked.rounds, asked.minutes))
     print(as_table(rows))
     print(f"{len(rows)} experiments in {time.monotonic() - began:.0f} s, seed {seed}")
-    _write(asked, seed, rows, " ".join(["./cme faults", *asked.names, f"--seed {seed}"]))
+    options = [f"--{name} {given}" for name in ("rounds", "broken") if (given := getattr(asked, name))]
+    _write(asked, seed, rows, " ".join(["./cme faults", *asked.names, *options, f"--seed {seed}"]))
     return 0 if all(row.holds for row in rows) else 1
 
 

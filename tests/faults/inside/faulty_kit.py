@@ -69,7 +69,11 @@ async def _publish(row: dict[str, Any]) -> None:
     try:
         async with asyncio.timeout(1):
             connection = await nats.connect(
-                os.environ["CME_NATS_URL"], user=user, password=password, allow_reconnect=False
+                os.environ["CME_NATS_URL"],
+                user=user,
+                password=password,
+                inbox_prefix=f"_INBOX_{user}",
+                allow_reconnect=False,
             )
             await connection.jetstream().publish(row["nats_subject"], row["body"].encode())
             await connection.close()
