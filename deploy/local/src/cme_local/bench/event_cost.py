@@ -42,10 +42,14 @@ class Counted:
 
     def __init__(self, expected: int) -> None:
         self._expected = self._left = expected
-        self._began, self._used = time.monotonic(), time.process_time()
+        self.restart()
         self.all = asyncio.Event()
         #: CPU of this process for each event, and how many there were in a second.
         self.cpu_us = self.per_second = 0.0
+
+    def restart(self) -> None:
+        """What was used until now belongs to the start of a process."""
+        self._began, self._used = time.monotonic(), time.process_time()
 
     def one(self) -> None:
         """One more was handled."""
@@ -73,26 +77,42 @@ class Rows:
         return self._rows.get(filter_.get("_id", ""))
 
     async def find(self, filter_: dict[str, Any], **_: object) -> list[Any]:
-        """Nothing: no event of this run has a predecessor."""
+        """Nothing: nobody here has anything to publish."""
         return []
+
+    async def count(self, filter_: dict[str, Any], session: object = None) -> int:
+        """None, for the same reason."""
+        return 0
+
+    async def update(self, filter_: dict[str, Any], update: object, **_: object) -> int:
+        """The relay gets its lease."""
+        return 1
+
+    async def delete(self, filter_: dict[str, Any], session: object = None) -> int:
+        """The relay gives it back."""
+        return 1
 
 
 class Memory:
     """A database in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         self._collections: dict[str, Rows] = {}
-        self.name = "outreach"
+        self.name = name
 
     def collection(self, name: str) -> Rows:
         """A collection of it."""
         return self._collections.setdefault(name, Rows())
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
 
 async def bare(arguments: dict[str, Any], counted: Counted) -> None:
     """The client library alone: fetch, acknowledge."""
     client = await connected(arguments["nats_url"], arguments["user"], arguments["password"])
     subscription = await client.jetstream().pull_subscribe(EVENT.subject, arguments["durable"])
+    counted.restart()
     while not counted.all.is_set():
         for message in await subscription.fetch(BATCH, timeout=30):
             await message.ack()
@@ -101,12 +121,12 @@ async def bare(arguments: dict[str, Any], counted: Counted) -> None:
 
 
 async def cme(arguments: dict[str, Any], counted: Counted) -> None:
-    """This platform's consumer, as a service runs it."""
-    from cme_kit.clock import SystemClock
-    from cme_kit.consumers import Consumers, on
+    """This platform's consumer, as a service runs it, beside an idle relay."""
+    from cme_kit.consumers import on
     from cme_kit.mongo import Database
     from cme_kit.outbox import Outbox, Transaction
-    from cme_kit.streams import stream_of
+    from cme_kit.platform import open_platform
+    from cme_kit.settings import ServiceSettings
 
     class MemoryOutbox(Outbox):
         async def transaction(self, work: Any) -> Any:
@@ -115,21 +135,15 @@ async def cme(arguments: dict[str, Any], counted: Counted) -> None:
     async def handle(_tx: Transaction, _event: OrganisationRegistered) -> None:
         counted.one()
 
-    client = await connected(arguments["nats_url"], arguments["user"], arguments["password"])
-    database, clock = cast("Database", Memory()), SystemClock()
-    consumers = Consumers(
-        arguments["durable"],
-        database,
-        MemoryOutbox(database, clock),
-        client.jetstream(timeout=5),
-        clock,
-        [on(OrganisationRegistered, handle)],
-    )
-    consuming = asyncio.create_task(consumers.consume(stream_of(EVENT)))
-    await counted.all.wait()
-    consuming.cancel()
-    await asyncio.wait([consuming])
-    await client.close()
+    settings = ServiceSettings.model_validate(arguments["settings"])
+    async with open_platform(arguments["durable"], settings, []) as platform:
+        real = platform.database
+        platform.database = cast("Database", Memory(arguments["durable"]))
+        platform.outbox = MemoryOutbox(platform.database, platform.clock)
+        counted.restart()
+        await platform.start([on(OrganisationRegistered, handle)])
+        await counted.all.wait()
+    await real.close()
 
 
 class Envelope(CloudEvent):
@@ -168,6 +182,7 @@ async def faststream(arguments: dict[str, Any], counted: Counted) -> None:
         decoder=decode,
     )
     subscribe(handle)
+    counted.restart()
     await broker.start()
     await counted.all.wait()
     await broker.stop()

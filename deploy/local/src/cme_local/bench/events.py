@@ -51,7 +51,7 @@ class Extent:
     published: int = 5_000
 
 
-QUICK = Extent(latency_s=8, down_s=8, rows=2_000, consumed=2_000, rounds=1, published=1_000)
+QUICK = Extent(latency_s=5, down_s=5, rows=1_000, consumed=2_000, rounds=1, published=1_000)
 
 
 @dataclass(frozen=True)
@@ -213,8 +213,9 @@ async def _cost(bench: Bench) -> dict[str, float]:
                 "user": user["nats_user"],
                 "password": user["nats_password"],
                 "stream": event_bus.STREAM,
-                "durable": f"{side}-{number}",
+                "durable": APPLIER if side == "cme" else f"{side}-{number}",
                 "count": bench.extent.consumed,
+                **bench.arguments(APPLIER),
             }
             process = await Role.start("event_cost", side, arguments)
             used[side].append((await process.says("cpu_us"))["cpu_us"])
