@@ -38,7 +38,7 @@ class Api:
     def __init__(self, http: aiohttp.ClientSession, stack: Stack, client_id: str, client_secret: str) -> None:
         self._http = http
         self._stack = stack
-        self._auth = aiohttp.BasicAuth(client_id, client_secret)
+        self._credentials = {"Authorization": aiohttp.encode_basic_auth(client_id, client_secret)}
         self._token = ""
         self._renewing = asyncio.Lock()
 
@@ -56,7 +56,9 @@ class Api:
         async with self._renewing:
             if self._token == refused:
                 form = {"grant_type": "client_credentials"}
-                async with self._http.post(f"{self._stack.api}/oauth/token", data=form, auth=self._auth) as answer:
+                async with self._http.post(
+                    f"{self._stack.api}/oauth/token", data=form, headers=self._credentials
+                ) as answer:
                     granted = await answer.json(content_type=None)
                     if answer.status != HTTPStatus.OK:
                         raise aiohttp.ClientPayloadError(f"no token: {answer.status}")

@@ -64,6 +64,14 @@ def parser() -> argparse.ArgumentParser:
         "--wait", type=float, default=10.0, metavar="SECONDS", help="settle time before what looks broken is told (10)"
     )
 
+    backup = command("backup", _backup, "Write a consistent copy of a running stack into one file. The file is secret.")
+    backup.add_argument("file", type=Path, metavar="FILE", help="the archive to write")
+    backup.add_argument("--data", type=Path, metavar="DIR", help="data directory (.cme/data)")
+
+    restore = command("restore", _restore, "Make a new data directory from a backup.")
+    restore.add_argument("file", type=Path, metavar="FILE", help="the archive to read")
+    restore.add_argument("--data", type=Path, metavar="NEWDIR", required=True, help="a new or empty directory")
+
     # The suite has options of its own, and tells them itself.
     faults = commands.add_parser(
         "faults", help="Break the platform in every known way and count what is lost.", add_help=False
@@ -126,6 +134,18 @@ def _check(arguments: argparse.Namespace) -> int:
     from cme_local.check.command import check_stack
 
     return check_stack(_data(arguments), arguments.json, arguments.wait)
+
+
+def _backup(arguments: argparse.Namespace) -> int:
+    from cme_local.backup.making import run
+
+    return run(_data(arguments), arguments.file.resolve())
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    from cme_local.backup.restoring import run
+
+    return run(arguments.file.resolve(), _data(arguments))
 
 
 def _faults(arguments: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from cme_local.check.records import Document, Records
 from cme_local.check.report import Invariant, invariant
 
-#: A mail that was handed over, or may have been.
+#: A mail that was handed over, or may have been; without a claim it never was, by this record.
 GONE_OUT = {"sent", "in_doubt"}
 #: Rules read `<country>.<kind>.<basis>.<yes or no>`; these bases rest on a declaration.
 CONSENTED = {"consent_doi", "consent_single"}
@@ -27,10 +27,14 @@ def consents(records: Records) -> Invariant:
             carried = by_id.get(consent["consent_id"])
             if carried is not None and carried["contact_id"] != contact["_id"]:
                 ledger[contact["_id"], purpose].append(carried)
-    mails = [send for send in records.of("outreach", "sends") if send["state"] in GONE_OUT]
+    mails = _gone_out(records)
     found = [f"{send['_id']}: {text}" for send in mails for text in _unpermitted(send, ledger)]
     text = "Each mail that rests on consent has one recorded before it, and none was withdrawn before it"
     return invariant("consents", text, len(mails), found)
+
+
+def _gone_out(records: Records) -> list[Document]:
+    return [send for send in records.of("outreach", "sends") if send["state"] in GONE_OUT and send["claimed_at"]]
 
 
 def _unpermitted(send: Document, ledger: dict[tuple[str, str], list[Document]]) -> Iterator[str]:
@@ -47,7 +51,7 @@ def _unpermitted(send: Document, ledger: dict[tuple[str, str], list[Document]]) 
 def objections(records: Records) -> Invariant:
     """Mails against the objections that were recorded before them."""
     scopes = {row["_id"]: row["scopes"] for row in records.of("outreach", "suppressions")}
-    mails = [send for send in records.of("outreach", "sends") if send["state"] in GONE_OUT]
+    mails = _gone_out(records)
     found = [
         f"{send['_id']}: its address had objected before"
         for send in mails

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from cme_kit.mongo import Database, Index, Session
 
 LISTS = "status_lists"
+#: Written by whoever restores this database from a backup.
+RESTORATIONS = "restorations"
 #: Lists are read by their number, which is `_id`.
 INDEXES: tuple[Index, ...] = ()
 
@@ -25,11 +27,20 @@ class StatusListRepository:
 
     def __init__(self, database: Database) -> None:
         self._lists = database.collection(LISTS)
+        self._restorations = database.collection(RESTORATIONS)
 
     async def highest(self) -> int:
         """The number of the newest list, 0 without any."""
         newest = await self._lists.find_one({}, sort=[("_id", -1)])
         return int(newest["_id"]) if newest else 0
+
+    async def first_after_restoration(self) -> int:
+        """The lowest number that a list may have which still gives out places, 0 when nothing was ever restored.
+
+        Lists below it may have given places that a backup does not know of.
+        """
+        newest = await self._restorations.find_one({}, sort=[("first_list", -1)])
+        return int(newest["first_list"]) if newest else 0
 
     async def find(self, number: int, session: Session | None = None) -> StatusList | None:
         """A list, or None."""

@@ -11,6 +11,8 @@ from fastapi import Path, Request, Response
 from credentials.status.service import StatusLists
 
 MEDIA_TYPE = "application/vc+ld+json"
+#: Lists that were begun after a restore are numbered by its moment in milliseconds; readers of JSON hold it exactly.
+HIGHEST_NUMBER = 10**15 - 1
 router = service_router("verification", "/credentials/v1")
 
 
@@ -22,7 +24,7 @@ router = service_router("verification", "/credentials/v1")
 )
 async def status_list(
     request: Request,
-    number: Annotated[int, Path(ge=1, le=1_000_000)],
+    number: Annotated[int, Path(ge=1, le=HIGHEST_NUMBER)],
     lists: Annotated[StatusLists, Provided(StatusLists)],
     _: Annotated[None, Public()],
 ) -> Response:

@@ -27,8 +27,11 @@ class StatusLists:
         self._newest = 1
 
     async def start(self) -> None:
-        """Continue with the newest list; the first one is there from the start."""
-        self._newest = max(1, await self._lists.highest())
+        """Continue with the newest list; the first one is there from the start.
+
+        After a restore a new list begins: those of before stay published and get no new entries.
+        """
+        self._newest = max(1, await self._lists.highest(), await self._lists.first_after_restoration())
         await self.ensure(self._newest)
 
     def candidates(self) -> tuple[int, list[int]]:

@@ -24,6 +24,8 @@ from credentials.verification.domain import (
 )
 
 _INDEX = re.compile(r"^\d{1,9}$")
+#: Lists that were begun after a restore are numbered by its moment in milliseconds.
+_LIST = re.compile(r"^\d{1,15}$")
 
 
 class Verification:
@@ -135,4 +137,4 @@ def _own_list(public_url: str, address: object) -> int | None:
     if not isinstance(address, str):
         return None
     number = address.removeprefix(list_url(public_url, 0).removesuffix("0"))
-    return int(number) if number.isascii() and _INDEX.match(number) else None
+    return int(number) if number.isascii() and _LIST.match(number) else None

@@ -1,0 +1,1 @@
+"""Backup of everything that cannot be made again, and restore into an empty directory."""
