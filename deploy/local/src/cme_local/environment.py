@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cme_local.engines import mongo_url
 from cme_local.processes import SERVICES, Deployable, Group, Ports
-from cme_local.secrets import BOOTSTRAP_CLIENT_ID, StackSecrets, credential_key_file, token_keys_dir
+from cme_local.secrets import BOOTSTRAP_CLIENT_ID, NATS_TOOL_USER, StackSecrets, credential_key_file, token_keys_dir
 
 _OURS = ("CME_", "OTEL_")
 #: On the module path of every deployable here, so that it sees what its image has.
@@ -38,6 +38,16 @@ def for_deployable(deployable: Deployable, data: Path, ports: Ports, secrets: St
             "CME_JWKS_URL": f"{ports.gateway_url}/oauth/jwks",
         }
     return _as_in_image() | settings | _own_settings(name, data, ports, secrets)
+
+
+def for_auditor(ports: Ports, secrets: StackSecrets) -> dict[str, str]:
+    """What the operations process reads the engines with; never on its command line, which everybody can read."""
+    return {
+        "CME_AUDIT_MONGO_URL": mongo_url(ports),
+        "CME_AUDIT_NATS_URL": f"nats://127.0.0.1:{ports.nats}",
+        "CME_AUDIT_NATS_USER": NATS_TOOL_USER,
+        "CME_AUDIT_NATS_PASSWORD": secrets.nats_passwords[NATS_TOOL_USER],
+    }
 
 
 def _as_in_image() -> dict[str, str]:

@@ -75,11 +75,9 @@ def child_specs(data: Path, ports: Ports, secrets: StackSecrets, extra_env: Extr
             ChildSpec(deployable.name, deployable.argv(), env, deployable.group, url, ready, after_death=release)
         )
     operations = [sys.executable, "-m", OPERATIONS_MODULE, *(str(p) for p in (ports.traces, ports.mail, ports.smtp))]
-    specs.append(
-        ChildSpec(
-            "operations", operations, bare, Group.OPERATIONS, traces, partial(_answers_200, f"{traces}/health/live")
-        )
-    )
+    auditing = environment.for_auditor(ports, secrets)
+    alive = partial(_answers_200, f"{traces}/health/live")
+    specs.append(ChildSpec("operations", operations, bare | auditing, Group.OPERATIONS, traces, alive))
     return specs
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from cme_contracts.enrolment import OrganisationRegistered
 from cme_kit.clock import SystemClock
@@ -15,6 +16,9 @@ from cme_kit.outbox import Outbox, Transaction
 from cme_kit.streams import owned_streams, provision_streams
 from cme_kit.testing import Bus, Engines
 from cme_local.check import Report, run_check
+from cme_local.ops.audit import Audit, routes
+from cme_local.ops.audit import Engines as AuditEngines
+from starlette.applications import Starlette
 
 STREAM = "CME_ENROLMENT"
 SUBJECT = "cme.enrolment.organisation.registered.v1"
@@ -111,3 +115,27 @@ async def test_a_row_that_waits_too_long_and_a_missing_number_are_told(pair: Pai
 
     assert found["outbox_drained"] == [pair.event_ids[0]]
     assert found["sequences"] == ["org_1"]
+
+
+async def test_the_job_keeps_its_last_report_and_tells_its_figures(pair: Pair) -> None:
+    audit = Audit(AuditEngines(pair.engines.mongo_url, pair.engines.nats_url, "test", "test"))
+    app = Starlette(routes=routes(audit))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as http:
+        assert (await http.get("/api/audit")).json() is None
+        report = (await http.post("/api/audit")).json()
+        figures = (await http.get("/metrics")).text
+
+        assert report["ok"]
+        assert (await http.get("/api/audit")).json() == report
+    assert 'cme_invariant_violations{invariant="inbox_complete"} 0.0' in figures
+    assert "cme_invariant_checked_timestamp_seconds 1." in figures
+
+
+async def test_the_job_says_so_when_an_engine_is_away(engines: Engines) -> None:
+    audit = Audit(AuditEngines(engines.mongo_url, "nats://127.0.0.1:1", "test", "test"))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(Starlette(routes=routes(audit))), base_url="http://localhost"
+    ) as http:
+        answer = await http.post("/api/audit")
+
+    assert answer.status_code == 503

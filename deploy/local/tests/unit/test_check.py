@@ -145,6 +145,16 @@ def test_an_event_that_is_twice_in_its_stream_is_seen() -> None:
     assert broken(audit(records(streams=tuple(held.values())))) == {"outbox_published": ["e3"]}
 
 
+def test_what_was_put_back_into_its_stream_may_stand_behind_later_events() -> None:
+    held = documents()
+    held["credentials"]["outbox"][0]["sequence"] = 3
+    held["credentials"]["outbox"][2]["sequence"] = 1
+
+    assert broken(audit(records(documents=held))) == {"stream_order": ["awd1"]}
+    held["credentials"]["outbox"][0]["message_id"] = held["credentials"]["outbox"][1]["message_id"] = "again"
+    assert broken(audit(records(documents=held))) == {}
+
+
 def test_what_a_consumer_still_has_to_deliver_is_not_missed() -> None:
     held = documents()
     del held["credentials"]["inbox"][1:]

@@ -26,7 +26,7 @@ REPLIES = "_INBOX_AUDITOR"
 #: Messages that are asked for at once.
 AT_ONCE = 32
 Fields = tuple[str, ...]
-OUTBOX: Fields = ("aggregate", "sequence", "type", "nats_subject", "created", "published")
+OUTBOX: Fields = ("aggregate", "sequence", "type", "nats_subject", "created", "published", "message_id")
 #: What is read of each service besides outbox and inbox. No names, addresses or texts where a flag is enough.
 COLLECTIONS: Mapping[str, Mapping[str, Fields]] = {
     "enrolment": {
@@ -88,6 +88,15 @@ class Sources:
             subscriptions=tuple(subscriptions),
             buried={_service(info): await self._buried(info) for info in listed if _has(info, "cme.dlq.")},
         )
+
+    async def marks(self) -> dict[str, int]:
+        """The last number of every stream, and how far each consumer has come."""
+        found: dict[str, int] = {}
+        for info in await self.jetstream.streams_info():
+            found[_name(info)] = info.state.last_seq
+            for consumer in await self.jetstream.consumers_info(_name(info)):
+                found[f"{_name(info)} {consumer.name}"] = consumer.ack_floor.stream_seq if consumer.ack_floor else 0
+        return found
 
     async def _documents(self, services: set[str]) -> dict[str, dict[str, list[Document]]]:
         """The databases in one snapshot: a transaction that only reads.
@@ -191,6 +200,8 @@ async def opened(mongo_url: str, nats_url: str, nats_user: str, nats_password: s
         password=nats_password,
         inbox_prefix=REPLIES,
         allow_reconnect=False,
+        max_reconnect_attempts=1,
+        reconnect_time_wait=0.2,
         connect_timeout=5,
         error_cb=on_error,
     )

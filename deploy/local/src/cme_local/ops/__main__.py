@@ -7,6 +7,7 @@ import sys
 import uvicorn
 from aiosmtpd.smtp import SMTP
 
+from cme_local.ops import audit
 from cme_local.ops.app import operations_app
 from cme_local.ops.mailbox import MAX_MESSAGE_BYTES, Mailbox
 from cme_local.ops.store import TraceStore
@@ -23,10 +24,16 @@ async def serve(traces_port: int, mail_port: int, smtp_port: int) -> None:
         smtp_port,
     )
     app = operations_app(TraceStore(), mailbox, mail_port)
+    auditor = audit.Audit(audit.Engines.from_environment())
+    app.router.routes.extend(audit.routes(auditor))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
     listening = [socket.create_server((ADDRESS, port)) for port in (traces_port, mail_port)]
-    async with smtp:
-        await server.serve(sockets=listening)
+    auditing = asyncio.create_task(auditor.run())
+    try:
+        async with smtp:
+            await server.serve(sockets=listening)
+    finally:
+        auditing.cancel()
 
 
 if __name__ == "__main__":
