@@ -110,9 +110,11 @@ def test_badges_verify_and_the_revoked_one_fails_on_its_status_only(demo: DemoRu
 
 
 def test_one_trace_leads_from_the_application_to_the_badge(demo: DemoRun) -> None:
-    traces = demo.stack()["urls"]["otlp"]
+    stack = demo.stack()
+    url = f"{stack['urls']['otlp']}/api/traces/{demo.table()['trace_id']}"
+    token = {"Authorization": f"Bearer {stack['operations_token']}"}
 
-    trace = httpx.get(f"{traces}/api/traces/{demo.table()['trace_id']}", trust_env=False).raise_for_status().json()
+    trace = httpx.get(url, headers=token, trust_env=False).raise_for_status().json()
 
     services = {span["service"] for span in trace["spans"]}
     names = " ".join(span["name"] for span in trace["spans"])

@@ -66,15 +66,15 @@ const invisibleStops = async (page) => {
 
 const page = await browser.newPage();
 let current = "";
-let expected404 = "";
+let expectedFailure = "";
 page.on("console", (message) => {
-  // A page that is meant to answer 404 says so in the console as well.
-  if (message.location().url === expected404) return;
+  // A page that is meant to answer with an error says so in the console as well.
+  if (message.location().url === expectedFailure) return;
   if (message.type() === "error") findings.push({ page: current, kind: "console", detail: message.text().slice(0, 200) });
 });
 for (const { name, url, cookies, statuses = [200] } of pages) {
   current = name;
-  expected404 = statuses.includes(404) ? url : "";
+  expectedFailure = statuses.includes(200) ? "" : url;
   if (cookies) await browser.addCookies(cookies);
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });

@@ -16,9 +16,26 @@ HERE = Path(__file__).parent
 pytestmark = pytest.mark.timeout(600)
 
 
+def operator_link(stack: dict[str, Any]) -> str:
+    """A link that signs an operator in once."""
+    headers = {"Authorization": f"Bearer {stack['operations_token']}"}
+    base = stack["urls"]["otlp"]
+    code = httpx.post(f"{base}/login/codes", headers=headers, trust_env=False).raise_for_status().json()["code"]
+    return f"{base}/login?code={code}"
+
+
+def operator_cookies(stack: dict[str, Any]) -> list[dict[str, str]]:
+    """The session of a signed-in operator, for the browser."""
+    answer = httpx.get(operator_link(stack), trust_env=False)
+    return [{"name": name, "value": value, "url": stack["urls"]["otlp"]} for name, value in answer.cookies.items()]
+
+
 def pages_of(demo: DemoRun) -> list[dict[str, Any]]:
     stack, table = demo.stack(), demo.table()
     api, traces, mail = stack["api"], stack["urls"]["traces"], stack["urls"]["mail"]
+    operations = stack["urls"]["otlp"]
+    credential = table["samples"]["unit_badge"].rpartition("/")[2]
+    cookies = operator_cookies(stack)
     samples = table["samples"]
     client = next(client for client in stack["clients"] if client["name"] == "sandbox-app")
     authorize = httpx.URL(
@@ -41,8 +58,11 @@ def pages_of(demo: DemoRun) -> list[dict[str, Any]]:
         {"name": "verify", "url": f"{api}/verify"},
         {"name": "sign-in", "url": str(authorize)},
         {"name": "reference-of-a-service", "url": f"{api}/docs/enrolment"},
-        {"name": "traces", "url": traces},
+        {"name": "operator-sign-in", "url": f"{operations}/login", "statuses": [401]},
+        {"name": "traces", "url": traces, "cookies": cookies},
         {"name": "trace", "url": f"{traces}/{table['trace_id']}"},
+        {"name": "way", "url": f"{operations}/way?id={credential}"},
+        {"name": "way-of-nothing", "url": f"{operations}/way?id=anna", "statuses": [400]},
         {"name": "mails", "url": mail},
         {"name": "nothing-there", "url": f"{api}/courses/no-such-course", "statuses": [404]},
     ]

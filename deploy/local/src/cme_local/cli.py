@@ -78,6 +78,9 @@ def parser() -> argparse.ArgumentParser:
     )
     faults.set_defaults(run=_faults)
 
+    login = command("login", _login, "Print a link that signs an operator in to the traces of a running stack, once.")
+    login.add_argument("--data", type=Path, metavar="DIR", help="data directory (.cme/data)")
+
     command("doctor", _doctor, "Check Python, ports, disk and engines of this machine.")
     command("version", _version, "Print the version.")
     return top
@@ -152,6 +155,12 @@ def _faults(arguments: argparse.Namespace) -> int:
     from cme_local.faults import run
 
     return run(arguments.rest)
+
+
+def _login(arguments: argparse.Namespace) -> int:
+    from cme_local.login import run
+
+    return run(_data(arguments))
 
 
 def _doctor(_: argparse.Namespace) -> int:

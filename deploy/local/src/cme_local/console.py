@@ -31,12 +31,13 @@ def curl_line(stack: Stack, client: SandboxClient) -> str:
     )
 
 
-def print_stack(stack: Stack, seconds: float) -> None:
+def print_stack(stack: Stack, operator_url: str, seconds: float) -> None:
     """The table of URLs, logins and sandbox clients."""
     out = sys.stdout
     out.write(f"\nReady in {seconds:.1f} s\n\n")
     for label, key, path in PAGES:
         out.write(f"  {label:<16} {stack.urls[key]}{path}\n")
+    out.write(f"\n  Operator's sign-in, once (a new one: ./cme login)\n    {operator_url}\n")
     out.write("\n  Demo logins (user, password)\n")
     for user in stack.users:
         out.write(f"    {user.username:<14} {user.password}\n")

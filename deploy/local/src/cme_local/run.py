@@ -13,6 +13,7 @@ from cme_local import engines, environment
 from cme_local.child import ChildSpec
 from cme_local.http_probe import accepts_connections, status_of
 from cme_local.interrupts import on_signal
+from cme_local.ops.settings import OperationsSettings
 from cme_local.preflight import DataDirectory, check_disk, check_ports
 from cme_local.processes import DEPLOYABLES, OPERATIONS_MODULE, Group, Ports
 from cme_local.sandbox import provision
@@ -75,9 +76,9 @@ def child_specs(data: Path, ports: Ports, secrets: StackSecrets, extra_env: Extr
             ChildSpec(deployable.name, deployable.argv(), env, deployable.group, url, ready, after_death=release)
         )
     operations = [sys.executable, "-m", OPERATIONS_MODULE, *(str(p) for p in (ports.traces, ports.mail, ports.smtp))]
-    auditing = environment.for_auditor(ports, secrets)
+    private = environment.for_auditor(ports, secrets) | OperationsSettings(data, secrets.operations_token).environment()
     alive = partial(_answers_200, f"{traces}/health/live")
-    specs.append(ChildSpec("operations", operations, bare | auditing, Group.OPERATIONS, traces, alive))
+    specs.append(ChildSpec("operations", operations, bare | private, Group.OPERATIONS, traces, alive))
     return specs
 
 
@@ -123,7 +124,9 @@ async def running_stack(
                 running.write()
 
         supervisor = Supervisor(child_specs(data, ports, secrets, extra_env), data / "logs", on_change)
-        stack = Stack(ports.gateway_url, ports.gateway_url, urls_of(ports), data, bootstrap_of(secrets))
+        stack = Stack(
+            ports.gateway_url, ports.gateway_url, urls_of(ports), data, bootstrap_of(secrets), secrets.operations_token
+        )
         running = Running(stack, supervisor, data)
         try:
             await supervisor.start(READY_WITHIN_S, on_ready)

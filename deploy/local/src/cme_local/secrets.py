@@ -5,7 +5,7 @@
 import json
 import os
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from cme_local.processes import SERVICES
@@ -22,6 +22,7 @@ class StackSecrets:
     client_secret_pepper: str
     address_key: str
     nats_passwords: dict[str, str]
+    operations_token: str
 
 
 def write_private(path: Path, text: str) -> None:
@@ -37,18 +38,20 @@ def write_private(path: Path, text: str) -> None:
 
 
 def load_or_create(data: Path) -> StackSecrets:
-    """The directory's secrets, generated on first use."""
+    """The directory's secrets: those it has, and those it lacks generated."""
     path = data / "secrets.json"
-    if path.exists():
-        return StackSecrets(**json.loads(path.read_text(encoding="utf-8")))
-    made = StackSecrets(
-        bootstrap_client_secret=secrets.token_urlsafe(32),
-        client_secret_pepper=secrets.token_urlsafe(32),
-        address_key=secrets.token_urlsafe(32),
-        nats_passwords={user: secrets.token_urlsafe(24) for user in (*SERVICES, NATS_TOOL_USER)},
-    )
-    write_private(path, json.dumps(asdict(made), indent=1))
-    return made
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    fresh = {
+        "bootstrap_client_secret": secrets.token_urlsafe(32),
+        "client_secret_pepper": secrets.token_urlsafe(32),
+        "address_key": secrets.token_urlsafe(32),
+        "operations_token": secrets.token_urlsafe(32),
+        "nats_passwords": {user: secrets.token_urlsafe(24) for user in (*SERVICES, NATS_TOOL_USER)},
+    }
+    if fresh.keys() - kept.keys():
+        kept = fresh | kept
+        write_private(path, json.dumps(kept, indent=1))
+    return StackSecrets(**kept)
 
 
 def credential_key_file(data: Path) -> Path:

@@ -62,6 +62,7 @@ class Stack:
     urls: dict[str, str]
     data: Path
     bootstrap: Bootstrap
+    operations_token: str
     clients: list[SandboxClient] = field(default_factory=list)
     users: list[DemoUser] = field(default_factory=list)
     processes: list[StackProcess] = field(default_factory=list)
@@ -98,6 +99,7 @@ class Stack:
             urls=document["urls"],
             data=data,
             bootstrap=bootstrap_of(load_or_create(data)),
+            operations_token=document["operations_token"],
             clients=[SandboxClient(**client) for client in document["clients"]],
             users=[DemoUser(**user) for user in document["users"]],
             processes=[StackProcess(**process) for process in document["processes"]],

@@ -3,9 +3,9 @@
 from email.message import EmailMessage
 
 import httpx
-from cme_local.ops.app import operations_app
 from cme_local.ops.mailbox import Mailbox
-from cme_local.ops.store import TraceStore
+
+from .operators import operator
 
 
 def mail(subject: str = "Kvietimas į mokymus", message_id: str = "<1@cme>") -> bytes:
@@ -18,9 +18,7 @@ def mail(subject: str = "Kvietimas į mokymus", message_id: str = "<1@cme>") -> 
 
 
 def client(mailbox: Mailbox) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        transport=httpx.ASGITransport(operations_app(TraceStore(), mailbox, 8808)), base_url="http://127.0.0.1:8808"
-    )
+    return operator(mailbox=mailbox, headers={})
 
 
 def test_the_oldest_mail_goes_when_the_box_is_full() -> None:

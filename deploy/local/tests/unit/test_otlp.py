@@ -6,13 +6,13 @@ import json
 import httpx
 import pytest
 from cme_local.ops import otlp
-from cme_local.ops.app import operations_app
-from cme_local.ops.mailbox import Mailbox
 from cme_local.ops.store import Limits, TraceStore
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+
+from .operators import operator
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 SPAN_ID = "b7ad6b7169203331"
@@ -56,9 +56,7 @@ def store() -> TraceStore:
 
 @pytest.fixture
 def http(store: TraceStore) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        transport=httpx.ASGITransport(operations_app(store, Mailbox(), 8808)), base_url="http://127.0.0.1:8806"
-    )
+    return operator(store)
 
 
 async def test_a_protobuf_export_is_kept_and_answered_in_protobuf(http: httpx.AsyncClient, store: TraceStore) -> None:

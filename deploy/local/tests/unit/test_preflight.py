@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,6 +54,16 @@ def test_secrets_are_made_once_for_a_data_directory(tmp_path: Path) -> None:
     assert load_or_create(tmp_path / "a") != load_or_create(tmp_path / "b")
 
 
+def test_a_directory_of_before_a_new_secret_gets_it_and_keeps_the_others(tmp_path: Path) -> None:
+    made = asdict(load_or_create(tmp_path))
+    token = made.pop("operations_token")
+    (tmp_path / "secrets.json").write_text(json.dumps(made))
+    completed = asdict(load_or_create(tmp_path))
+    assert completed.pop("operations_token") not in {"", token}
+    assert completed == made
+    assert asdict(load_or_create(tmp_path)).items() >= completed.items()
+
+
 def test_a_start_that_was_cut_off_asks_for_the_same_again() -> None:
     planned = sandbox._planned({})
 
@@ -71,11 +82,13 @@ def test_private_keys_are_never_sent_to_the_gateway() -> None:
 
 def test_the_stack_file_leaves_out_the_bootstrap_client(tmp_path: Path) -> None:
     client = SandboxClient("s", "s", "client_secret_basic", ["client_credentials"], ["x"], [], client_secret="c" * 8)
-    stack = Stack("http://a", "http://a", {}, tmp_path, Bootstrap("bootstrap", "very-secret"), clients=[client])
+    stack = Stack(
+        "http://a", "http://a", {}, tmp_path, Bootstrap("bootstrap", "very-secret"), "a-token", clients=[client]
+    )
 
     document = json.loads(stack.to_json())
 
-    assert set(document) == {"api", "issuer", "urls", "clients", "users", "processes"}
+    assert set(document) == {"api", "issuer", "urls", "clients", "users", "processes", "operations_token"}
     assert "private_jwk" not in document["clients"][0]
     assert curl_line(stack, client) == "curl -s -u 's:cccccccc' -d grant_type=client_credentials http://a/oauth/token"
 

@@ -1,14 +1,15 @@
 """The trace store's caps, filters and waterfall."""
 
-import httpx
 from cme_local.ops import waterfall
-from cme_local.ops.app import operations_app
-from cme_local.ops.mailbox import Mailbox
+from cme_local.ops.search import Query
 from cme_local.ops.store import Limits, TraceStore, spans_of
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from .operators import operator
+
 MS = 1_000_000
+APPLICATION = "app_01jb6x9y2kfq0v8r3m5t7w1z4c"
 
 
 class Clock:
@@ -119,18 +120,18 @@ def test_filters_narrow_the_list_together() -> None:
     add(store, 3, 3, service="enrolment", failed=True, at=(0, 900))
     add(store, 4, 4, service="outreach", failed=True, at=(0, 2))
 
-    found = store.recent(service="outreach", errors_only=True, min_duration_ms=100)
+    found = store.recent(Query(service="outreach", errors_only=True, min_ms=100))
 
     assert [trace.trace_id for trace in found] == [trace_id(1)]
 
 
 def test_text_finds_a_trace_by_id_and_by_what_a_span_says() -> None:
     store = TraceStore()
-    add(store, 0xABC << 112, 1, name="POST /applications/app_01")
+    add(store, 0xABC << 112, 1, name=f"POST /applications/{APPLICATION}")
     add(store, 2, 2)
 
-    assert len(store.recent(text="app_01")) == 1
-    assert len(store.recent(text=trace_id(0xABC << 112)[:8])) == 1
+    assert len(store.recent(Query(text=APPLICATION))) == 1
+    assert len(store.recent(Query(text=trace_id(0xABC << 112)[:8]))) == 1
 
 
 def test_the_wait_on_the_bus_reaches_from_publish_to_process() -> None:
@@ -164,9 +165,7 @@ def test_a_span_whose_parent_is_not_here_stands_at_the_top() -> None:
 async def test_pages_escape_what_a_span_says() -> None:
     store = TraceStore()
     add(store, 1, 1, name="<script>alert(1)</script>", failed=True)
-    http = httpx.AsyncClient(
-        transport=httpx.ASGITransport(operations_app(store, Mailbox(), 8808)), base_url="http://127.0.0.1:8806"
-    )
+    http = operator(store)
 
     for path in ("/traces", f"/traces/{trace_id(1)}"):
         page = await http.get(path)
@@ -177,9 +176,7 @@ async def test_pages_escape_what_a_span_says() -> None:
 
 
 async def test_a_wrong_filter_is_explained_on_the_page_and_in_the_api() -> None:
-    http = httpx.AsyncClient(
-        transport=httpx.ASGITransport(operations_app(TraceStore(), Mailbox(), 8808)), base_url="http://127.0.0.1:8806"
-    )
+    http = operator()
 
     page, api = await http.get("/traces?min_ms=soon"), await http.get("/api/traces?min_ms=soon")
 
@@ -190,9 +187,7 @@ async def test_a_wrong_filter_is_explained_on_the_page_and_in_the_api() -> None:
 
 
 async def test_unknown_traces_answer_404() -> None:
-    http = httpx.AsyncClient(
-        transport=httpx.ASGITransport(operations_app(TraceStore(), Mailbox(), 8808)), base_url="http://127.0.0.1:8806"
-    )
+    http = operator()
 
     assert [(await http.get(path)).status_code for path in ("/traces/ab", "/traces/ab.json", "/api/traces/ab")] == [
         404

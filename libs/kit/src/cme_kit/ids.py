@@ -9,6 +9,7 @@ import uuid_utils
 from typeid import TypeID
 
 _SUFFIX = r"[0-7][0-9a-hjkmnp-tv-z]{25}"
+_MENTIONED = re.compile(rf"(?<![0-9a-z])[a-z]{{2,16}}_{_SUFFIX}(?![0-9a-z])")
 
 
 def new_id(prefix: str) -> str:
@@ -24,3 +25,8 @@ def new_event_id() -> UUID:
 def is_id(prefix: str, value: str) -> bool:
     """Whether a text has the form of a TypeID with this prefix."""
     return re.fullmatch(f"{prefix}_{_SUFFIX}", value) is not None
+
+
+def ids_in(text: str) -> list[str]:
+    """The TypeIDs that a text mentions, each once, in their order."""
+    return list(dict.fromkeys(_MENTIONED.findall(text)))

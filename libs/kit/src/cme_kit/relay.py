@@ -27,6 +27,7 @@ from opentelemetry.trace import SpanKind
 from cme_kit import metrics
 from cme_kit.clock import Clock
 from cme_kit.failpoints import failpoint
+from cme_kit.ids import ids_in
 from cme_kit.mongo import Database, Document, DuplicateKeyError, PyMongoError
 from cme_kit.outbox import OUTBOX, Outbox
 from cme_kit.telemetry import current_traceparent, span
@@ -42,6 +43,8 @@ DRAIN_SECONDS = 5.0
 LEASE = timedelta(seconds=4)
 #: Aggregates whose newest published sequence is remembered.
 REMEMBERED = 10_000
+#: Ids of an event that its span names, so that a trace is found by the id of anybody it concerns.
+MOST_IDS = 16
 WAITING = {"published": False}
 log = structlog.get_logger(__name__)
 
@@ -257,6 +260,7 @@ class Relay:
             messaging__destination__name=row["nats_subject"],
             messaging__message__id=row["_id"],
             cme__aggregate=row["aggregate"],
+            cme__ids=ids_in(row["body"])[:MOST_IDS],
         ):
             if traceparent := current_traceparent():
                 headers["traceparent"] = traceparent

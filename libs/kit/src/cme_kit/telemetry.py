@@ -80,7 +80,11 @@ def current_traceparent() -> str | None:
 
 @contextmanager
 def span(
-    name: str, kind: SpanKind = SpanKind.INTERNAL, *, traceparent: str | None = None, **attributes: str | int
+    name: str,
+    kind: SpanKind = SpanKind.INTERNAL,
+    *,
+    traceparent: str | None = None,
+    **attributes: str | int | list[str],
 ) -> Iterator[Span]:
     """A span that is a child of `traceparent` when given, else of the running span; exceptions mark it failed."""
     context = propagate.extract({"traceparent": traceparent}) if traceparent else None

@@ -39,6 +39,9 @@ class ListsInMemory:
     async def highest(self) -> int:
         return max(self.lists, default=0)
 
+    async def first_after_restoration(self) -> int:
+        return 0
+
     async def find(self, number: int, session: object = None) -> StatusList | None:
         return self.lists.get(number)
 

@@ -62,6 +62,18 @@ def write_archive(file: Path, folder: Path, manifest: Manifest) -> None:
     part.replace(file)
 
 
+def _extract(tar: tarfile.TarFile, folder: Path) -> None:
+    """Write the archive's files into the folder. Raises ValueError for a member that is no file or leaves the folder.
+
+    The standard library's own filter is not in every Python 3.11.
+    """
+    for member in tar.getmembers():
+        parts = PurePosixPath(member.name).parts
+        if not member.isreg() or ".." in parts or parts[:1] == ("/",):
+            raise ValueError(member.name)
+        tar.extract(member, folder)
+
+
 def unpack(file: Path, folder: Path, version: str) -> Manifest:
     """Unpack an archive into an empty folder and compare every file with the manifest.
 
@@ -69,7 +81,7 @@ def unpack(file: Path, folder: Path, version: str) -> Manifest:
     """
     try:
         with tarfile.open(file, "r:") as tar:
-            tar.extractall(folder, filter="data")
+            _extract(tar, folder)
         told = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         entries = {name: Entry(**entry) for name, entry in told.pop("entries").items()}
         manifest = Manifest(entries=entries, **told)

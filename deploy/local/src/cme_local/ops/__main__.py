@@ -8,14 +8,17 @@ import uvicorn
 from aiosmtpd.smtp import SMTP
 
 from cme_local.ops import audit
+from cme_local.ops.access import Access
 from cme_local.ops.app import operations_app
+from cme_local.ops.logs import Logs
 from cme_local.ops.mailbox import MAX_MESSAGE_BYTES, Mailbox
+from cme_local.ops.settings import OperationsSettings
 from cme_local.ops.store import TraceStore
 
 ADDRESS = "127.0.0.1"
 
 
-async def serve(traces_port: int, mail_port: int, smtp_port: int) -> None:
+async def serve(settings: OperationsSettings, traces_port: int, mail_port: int, smtp_port: int) -> None:
     """Run until SIGTERM. One application answers on both HTTP ports."""
     mailbox = Mailbox()
     smtp = await asyncio.get_running_loop().create_server(
@@ -23,7 +26,7 @@ async def serve(traces_port: int, mail_port: int, smtp_port: int) -> None:
         ADDRESS,
         smtp_port,
     )
-    app = operations_app(TraceStore(), mailbox, mail_port)
+    app = operations_app(TraceStore(), mailbox, Logs(settings.data / "logs"), Access(settings.token), mail_port)
     auditor = audit.Audit(audit.Engines.from_environment())
     app.router.routes.extend(audit.routes(auditor))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
@@ -37,4 +40,4 @@ async def serve(traces_port: int, mail_port: int, smtp_port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(*(int(argument) for argument in sys.argv[1:4])))
+    asyncio.run(serve(OperationsSettings.load(), *(int(argument) for argument in sys.argv[1:4])))

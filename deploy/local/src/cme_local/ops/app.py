@@ -7,13 +7,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from cme_local.ops import access as signing_in
 from cme_local.ops import intake, mail_pages, trace_api, trace_pages
+from cme_local.ops.access import Access, Guard
+from cme_local.ops.logs import Logs
 from cme_local.ops.mailbox import Mailbox
 from cme_local.ops.pages import asset_routes
 from cme_local.ops.store import TraceStore
 
 
-def operations_app(store: TraceStore, mailbox: Mailbox, mail_port: int) -> Starlette:
+def operations_app(store: TraceStore, mailbox: Mailbox, logs: Logs, access: Access, mail_port: int) -> Starlette:
     """Compose the application. It answers under loopback names only, which keeps rebound DNS names of web pages out."""
 
     async def live(_: Request) -> Response:
@@ -26,11 +29,15 @@ def operations_app(store: TraceStore, mailbox: Mailbox, mail_port: int) -> Starl
         routes=[
             Route("/", home),
             Route("/health/live", live),
+            *signing_in.routes(access),
             *intake.routes(store),
             *trace_api.routes(store),
-            *trace_pages.routes(store),
+            *trace_pages.routes(store, logs),
             *mail_pages.routes(mailbox),
             *asset_routes(),
         ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"], www_redirect=False)],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"], www_redirect=False),
+            Middleware(Guard, access=access),
+        ],
     )

@@ -1,16 +1,20 @@
 """The traces of a local stack, in memory and within caps.
 
 A span is kept as its protobuf bytes and decoded when somebody looks: a fifth of the memory of Python
-objects, and a text search is a search in those bytes.
+objects. What a search needs is noted at intake: names, services, and an index of the ids that spans mention.
 """
 
+import itertools
+import sys
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status, TracesData
+
+from cme_local.ops.search import IdIndex, Query, ids_of, is_id
 
 # What the consumers of the stack set on a process span; the first delivery is 1.
 DELIVERY_ATTEMPT = "messaging.delivery_attempt"
@@ -51,17 +55,14 @@ class Trace:
     redeliveries: int = 0
     size: int = 0
     services: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
+    ids: set[str] = field(default_factory=set)
     spans: dict[bytes, Kept] = field(default_factory=dict)
 
     @property
     def duration_ns(self) -> int:
         """From the first start to the last end."""
         return self.end_ns - self.start_ns
-
-    def mentions(self, text: str) -> bool:
-        """Whether the id begins with the text, or a name or attribute of a span holds it."""
-        wanted = text.encode()
-        return self.trace_id.startswith(text.lower()) or any(wanted in kept.span for kept in self.spans.values())
 
 
 class TraceStore:
@@ -71,6 +72,7 @@ class TraceStore:
         self._limits = limits
         self._clock = clock
         self._traces: OrderedDict[str, Trace] = OrderedDict()
+        self._ids = IdIndex()
         self._bytes = 0
         self.span_count = 0
 
@@ -116,6 +118,9 @@ class TraceStore:
         self._bytes += len(encoded)
         self.span_count += 1
         _summarise(trace, span, service)
+        found = ids_of(span)
+        self._ids.add(trace_id, found)
+        trace.ids |= found
         trace.touched = self._clock()
         self._traces.move_to_end(trace_id)
         return ""
@@ -128,6 +133,7 @@ class TraceStore:
             if within and oldest.touched >= oldest_allowed:
                 return
             self._traces.popitem(last=False)
+            self._ids.remove(oldest.trace_id, oldest.ids)
             self._bytes -= oldest.size
             self.span_count -= len(oldest.spans)
 
@@ -136,31 +142,22 @@ class TraceStore:
         self._evict()
         return self._traces.get(trace_id.lower())
 
-    def recent(
-        self,
-        *,
-        service: str = "",
-        errors_only: bool = False,
-        min_duration_ms: float = 0,
-        text: str = "",
-        limit: int = 50,
-    ) -> list[Trace]:
-        """Traces by the time of their latest span, newest first, that match every filter given."""
+    def recent(self, query: Query = Query(), limit: int = 50) -> list[Trace]:
+        """Traces by the time of their latest span, newest first, that pass the query."""
         self._evict()
+        candidates: Iterable[Trace] = reversed(self._traces.values())
+        if is_id(query.text):
+            candidates = sorted(self._mentioning(query.text), key=lambda trace: -trace.touched)
+        matching = (trace for trace in candidates if query.matches(trace))
+        return list(itertools.islice(matching, limit))
 
-        def matching() -> Iterator[Trace]:
-            for trace in reversed(self._traces.values()):
-                if service and service not in trace.services:
-                    continue
-                if errors_only and not trace.errors:
-                    continue
-                if trace.duration_ns < min_duration_ms * 1e6:
-                    continue
-                if text and not trace.mentions(text):
-                    continue
-                yield trace
+    def way(self, wanted: str) -> list[Trace]:
+        """The traces that mention an id, in the order they began."""
+        self._evict()
+        return sorted(self._mentioning(wanted), key=lambda trace: trace.start_ns)
 
-        return [trace for trace, _ in zip(matching(), range(limit), strict=False)]
+    def _mentioning(self, wanted: str) -> list[Trace]:
+        return [self._traces[trace_id] for trace_id in self._ids.mentioning(wanted)]
 
     def services(self) -> list[str]:
         """Every service that a kept trace has a span of."""
@@ -177,7 +174,8 @@ def _summarise(trace: Trace, span: Span, service: str) -> None:
         trace.operation, trace.service = span.name, service
     trace.start_ns = min(trace.start_ns, span.start_time_unix_nano)
     trace.end_ns = max(trace.end_ns, span.end_time_unix_nano)
-    trace.services.add(service)
+    trace.services.add(sys.intern(service))
+    trace.names.add(sys.intern(span.name))
     trace.errors += span.status.code == Status.STATUS_CODE_ERROR
     trace.redeliveries += any(a.key == DELIVERY_ATTEMPT and a.value.int_value > 1 for a in span.attributes)
 

@@ -1,6 +1,6 @@
 """Traces for tools: the JSON API and the OTLP download."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from cme_local.ops import otlp, waterfall
 from cme_local.ops.pages import HEADERS, problem
+from cme_local.ops.search import Query, connected, is_id
 from cme_local.ops.store import Trace, TraceStore, as_otlp, spans_of
 
 LONGEST_LIST = 200
@@ -18,31 +19,34 @@ LONGEST_MS = 1e12
 
 @dataclass(frozen=True)
 class Filters:
-    """What the list is narrowed to."""
+    """What the list is narrowed to, and how long it is."""
 
-    service: str = ""
-    errors: bool = False
-    min_ms: float = 0.0
-    text: str = ""
+    query: Query = field(default_factory=Query)
     limit: int = 50
 
     @classmethod
     def of(cls, request: Request) -> Self:
         """Read the query; raises ValueError whose first argument is the parameter, the second what to enter."""
-        query = request.query_params
-        min_ms = _number(
-            query.get("min_ms", "").strip() or "0", "min_ms", "Enter the shortest time in milliseconds, such as 250"
-        )
-        limit = _number(query.get("limit", "50"), "limit", f"Use a whole number from 1 to {LONGEST_LIST}")
+        asked = {name: value.strip() for name, value in request.query_params.items()}
+        limit = _number(asked.get("limit") or "50", "limit", f"Use a whole number from 1 to {LONGEST_LIST}")
         if not 1 <= limit <= LONGEST_LIST:
             raise ValueError("limit", f"Use a whole number from 1 to {LONGEST_LIST}")
-        return cls(
-            query.get("service", ""),
-            query.get("errors", "") in ("1", "true"),
-            min_ms,
-            query.get("text", "").strip(),
-            int(limit),
+        until = asked.get("until")
+        query = Query(
+            text=asked.get("text", ""),
+            service=asked.get("service", ""),
+            operation=asked.get("operation", ""),
+            errors_only=asked.get("errors", "") in ("1", "true"),
+            min_ms=_milliseconds(asked.get("min_ms") or "0", "min_ms", "shortest"),
+            max_ms=_milliseconds(asked["max_ms"], "max_ms", "longest") if asked.get("max_ms") else None,
+            since_ns=_time(asked["since"], "since") if asked.get("since") else 0,
+            until_ns=_time(until, "until") if until else None,
         )
+        return cls(query, int(limit))
+
+
+def _milliseconds(text: str, parameter: str, which: str) -> float:
+    return _number(text, parameter, f"Enter the {which} time in milliseconds, such as 250")
 
 
 def _number(text: str, parameter: str, advice: str) -> float:
@@ -53,6 +57,15 @@ def _number(text: str, parameter: str, advice: str) -> float:
     if not 0 <= number <= LONGEST_MS:
         raise ValueError(parameter, advice)
     return number
+
+
+def _time(text: str, parameter: str) -> int:
+    """A moment in UTC, as a date field of a form or RFC 3339 has it, in Unix nanoseconds."""
+    try:
+        when = datetime.fromisoformat(text)
+        return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1e9)
+    except (ValueError, OverflowError):
+        raise ValueError(parameter, "Enter a time in UTC, such as 2026-11-24T09:30") from None
 
 
 def moment(nanoseconds: int) -> datetime:
@@ -99,17 +112,6 @@ def _full(trace: Trace) -> dict[str, Any]:
     }
 
 
-def listed(store: TraceStore, filters: Filters) -> list[Trace]:
-    """The traces that pass the filters."""
-    return store.recent(
-        service=filters.service,
-        errors_only=filters.errors,
-        min_duration_ms=filters.min_ms,
-        text=filters.text,
-        limit=filters.limit,
-    )
-
-
 def routes(store: TraceStore) -> list[Route]:
     """The JSON API over a trace store."""
 
@@ -122,7 +124,14 @@ def routes(store: TraceStore) -> list[Route]:
         except ValueError as wrong:
             parameter, advice = wrong.args
             return problem(400, "invalid_parameter", f"{parameter}: {advice}.")
-        return JSONResponse({"items": [_summary(trace) for trace in listed(store, filters)]})
+        return JSONResponse({"items": [_summary(trace) for trace in store.recent(filters.query, filters.limit)]})
+
+    async def api_way(request: Request) -> Response:
+        wanted = request.path_params["id"]
+        if not is_id(wanted):
+            return problem(400, "invalid_parameter", "Give an id such as app_01j…, or the UUID of an event.")
+        traces = store.way(wanted)
+        return JSONResponse({"items": [_summary(t) for t in traces], "connected": connected(traces, wanted)})
 
     async def api_one(request: Request) -> Response:
         trace = store.get(request.path_params["trace_id"])
@@ -141,5 +150,6 @@ def routes(store: TraceStore) -> list[Route]:
         Route("/api/spans/count", count),
         Route("/api/traces", api_list),
         Route("/api/traces/{trace_id}", api_one),
+        Route("/api/ways/{id}", api_way),
         Route("/traces/{trace_id}.json", download),
     ]

@@ -1,4 +1,4 @@
-"""Traces for people: the list and the waterfall."""
+"""Traces for people: the list, the waterfall, and the way of an id through all of them."""
 
 from urllib.parse import urlencode
 
@@ -7,9 +7,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from cme_local.ops import waterfall
+from cme_local.ops.logs import Logs
 from cme_local.ops.pages import page
+from cme_local.ops.search import connected, is_id
 from cme_local.ops.store import TraceStore, spans_of
-from cme_local.ops.trace_api import LONGEST_LIST, Filters, listed, moment
+from cme_local.ops.trace_api import LONGEST_LIST, Filters, moment
 
 # The hues that the stylesheet has; a service without one of its own borrows a free one.
 HUES = {
@@ -20,8 +22,35 @@ HUES = {
     "outreach": "svc-outreach",
 }
 
+# What the prefix of an id stands for.
+KINDS = {
+    "per": "People",
+    "org": "Organisations",
+    "call": "Calls",
+    "coh": "Cohorts",
+    "app": "Applications",
+    "ofr": "Offers",
+    "enr": "Enrolments",
+    "agr": "Learning agreements",
+    "apl": "Appeals",
+    "pln": "Assessment plans",
+    "sub": "Evidence",
+    "crd": "Credits",
+    "awd": "Awards",
+    "cred": "Credentials",
+    "ach": "Achievements",
+    "prg": "Programmes",
+    "unt": "Units",
+    "out": "Learning outcomes",
+    "clu": "Clusters",
+    "con": "Contacts",
+    "cns": "Consents",
+    "cmp": "Campaigns",
+    "tpt": "Touchpoints",
+}
 
-def routes(store: TraceStore) -> list[Route]:
+
+def routes(store: TraceStore, logs: Logs) -> list[Route]:
     """The pages over a trace store."""
 
     async def list_page(request: Request) -> Response:
@@ -31,7 +60,7 @@ def routes(store: TraceStore) -> list[Route]:
             filters = Filters.of(request)
         except ValueError as wrong:
             error = (wrong.args[0], wrong.args[1])
-        traces = [] if error else listed(store, filters)
+        traces = [] if error else store.recent(filters.query, filters.limit)
         slowest = max((trace.duration_ns for trace in traces), default=1)
         more = None
         if len(traces) == filters.limit < LONGEST_LIST:
@@ -42,7 +71,7 @@ def routes(store: TraceStore) -> list[Route]:
             here="Traces",
             traces=traces,
             slowest=max(slowest, 1),
-            filters=filters,
+            query=filters.query,
             typed=request.query_params,
             services=store.services(),
             kept=len(store),
@@ -62,10 +91,34 @@ def routes(store: TraceStore) -> list[Route]:
             here="Traces",
             trace=trace,
             rows=waterfall.rows(spans_of(trace)),
+            lines=logs.of(trace.trace_id),
+            connected=connected([trace], ""),
+            kinds=KINDS,
             ticks=waterfall.ticks(trace.duration_ns),
             took=waterfall.duration(trace.duration_ns),
             started=moment(trace.start_ns),
             hues=HUES,
         )
 
-    return [Route("/traces", list_page), Route("/traces/{trace_id}", trace_page)]
+    async def way_page(request: Request) -> Response:
+        wanted = request.query_params.get("id", "").strip()
+        known = is_id(wanted)
+        traces = store.way(wanted) if known else []
+        return page(
+            "way.html",
+            400 if wanted and not known else 200,
+            here="Ways",
+            wanted=wanted,
+            known=known,
+            traces=traces,
+            connected=connected(traces, wanted),
+            kinds=KINDS,
+            at=moment,
+            duration=waterfall.duration,
+        )
+
+    return [
+        Route("/traces", list_page),
+        Route("/traces/{trace_id}", trace_page),
+        Route("/way", way_page),
+    ]

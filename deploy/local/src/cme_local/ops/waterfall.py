@@ -46,6 +46,16 @@ class Row:
     attributes: dict[str, Any]
     events: list[tuple[str, dict[str, Any]]]
     gap: Gap | None
+    #: Whether a span below this one failed, although it did not.
+    failed_below: bool
+    #: The trace and span that each link leads to.
+    links: list[tuple[str, str]]
+
+    @property
+    def attempt(self) -> int:
+        """Which delivery of a message a process span worked on."""
+        attempt = self.attributes.get(DELIVERY_ATTEMPT, 1)
+        return attempt if isinstance(attempt, int) else 1
 
     @property
     def took(self) -> str:
@@ -132,6 +142,7 @@ def rows(spans: list[tuple[str, Span]]) -> list[Row]:
         parent = span.parent_span_id if span.parent_span_id in ids else b""
         children.setdefault(parent, []).append((service, span))
     gaps = _Gaps(spans, percent)
+    suspects = _above_failures(spans)
 
     made: list[Row] = []
     # A stack of our own: the depth of a trace is not bounded by what Python recurses.
@@ -156,10 +167,24 @@ def rows(spans: list[tuple[str, Span]]) -> list[Row]:
                 attributes=attributes_of(span),
                 events=[(event.name, attributes_of(event)) for event in span.events],
                 gap=gaps.before(service, span),
+                failed_below=span.span_id in suspects and not is_failed(span),
+                links=[(link.trace_id.hex(), link.span_id.hex()) for link in span.links],
             )
         )
         waiting.extend((depth + 1, pair) for pair in reversed(children.get(span.span_id, [])))
     return made
+
+
+def _above_failures(spans: list[tuple[str, Span]]) -> set[bytes]:
+    """The spans that have a failed one below them."""
+    parent_of = {span.span_id: span.parent_span_id for _, span in spans}
+    above: set[bytes] = set()
+    for _, span in spans:
+        parent = span.parent_span_id if is_failed(span) else b""
+        while parent in parent_of and parent not in above:
+            above.add(parent)
+            parent = parent_of[parent]
+    return above
 
 
 class _Gaps:
