@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
 from cme_kit.auth import TokenVerifier, keys_at
+from cme_kit.dead_letters_api import dead_letters_router
 from cme_kit.metrics import RequestFigures
 from cme_kit.operations import operations_router
 from cme_kit.platform import Platform
@@ -50,7 +51,7 @@ def create_service_app(
         responses={"4XX": {"model": Problem, "description": "What to change"}},
     )
     install_problem_handlers(app)
-    for router in (*routers, operations_router(service)):
+    for router in (*routers, operations_router(service), dead_letters_router(service)):
         app.include_router(router)
     app.add_middleware(RequestFigures)
     trace_requests(app)

@@ -1,76 +1,53 @@
 """Consumers: each event is applied once, in the order of its aggregate, with retries and dead letters.
 
-Raw nats-py pull consumers. The effect of an event and its inbox row are one transaction, so a redelivery finds the
-row and is only acknowledged. A message that still fails after the schedule, or that no release can read, goes to
-the dead-letter stream with its reason, and its neighbours go on.
+Raw nats-py pull consumers. A message is held, with signs of life to the server, until its outcome is certain: applied,
+found applied before, or buried as a dead letter. One that has to wait holds up its aggregate, nobody else.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, TypeVar
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from functools import partial
 
 import structlog
-from cme_contracts import CloudEvent, Event, EventType, event_type_of, find_event_type
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 from opentelemetry.trace import SpanKind
-from pydantic import ValidationError
 
-from cme_kit.clock import Clock
-from cme_kit.mongo import Database, DuplicateKeyError, Index
-from cme_kit.outbox import Outbox, Transaction
-from cme_kit.streams import ACK_WAIT, provision_consumer, stream_of
-from cme_kit.telemetry import current_traceparent, mark_failed, span
+from cme_kit import metrics
+from cme_kit.dead_letters import DeadLetters
+from cme_kit.early import EarlyEvents, Held
+from cme_kit.failpoints import failpoint
+from cme_kit.inbox import Applied, Early, Inbox
+from cme_kit.mongo import BulkWriteError, Database, DuplicateKeyError, PyMongoError, is_passing
+from cme_kit.outbox import OutboxFull
+from cme_kit.streams import ACK_WAIT, MAX_DELIVER, provision_consumer
+from cme_kit.subscriptions import NotYet, Subscription, Subscriptions, Unreadable, on
+from cme_kit.telemetry import mark_failed, span
 
-INBOX = "inbox"
-#: Kept longer than any stream, so that a replay of a whole stream applies nothing twice.
-INBOX_DAYS = 500
-INDEXES = (Index(INBOX, ("applied_at",), expire_seconds=int(timedelta(days=INBOX_DAYS).total_seconds())),)
+__all__ = ["Consumers", "NotYet", "Subscription", "on"]
+
 #: Seconds to wait before attempt 2, 3, …; after the last one the message is a dead letter.
 RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+#: Deliveries without an outcome, each ended by a killed process, after which a message is suspected of killing it.
+SUSPECT_DELIVERIES = MAX_DELIVER - 10
+#: After an engine was away.
+ENGINE_PAUSE = 0.1
+#: After a handler wanted to state an event while too many wait for the broker.
+OUTBOX_PAUSE = 1.0
 BATCH = 64
 #: Transactions at once; more of them only wait for each other in the database.
 CONCURRENCY = 8
-FETCH_SECONDS = 20.0
-EventModel = TypeVar("EventModel", bound=Event)
-Handler = Callable[[Transaction, Any], Awaitable[None]]
+#: A pull that a restarted server forgot is asked again after this time.
+FETCH_SECONDS = 3.0
+ENGINE_ERRORS = (PyMongoError, NatsError, OSError, TimeoutError)
 log = structlog.get_logger(__name__)
-
-
-class NotYet(Exception):
-    """A handler needs a fact that has not arrived here: try again on the schedule."""
-
-
-class Unreadable(Exception):
-    """A message that no retry will make readable."""
-
-
-@dataclass(frozen=True)
-class Subscription:
-    """One row of a service's table: an event and the function that applies it."""
-
-    event_type: EventType
-    handler: Handler
-    serial: bool = False
-
-
-def on(
-    model: type[EventModel],
-    handler: Callable[[Transaction, EventModel], Awaitable[None]],
-    *,
-    serial: bool = False,
-) -> Subscription:
-    """Subscribe `handler(tx, event)` to an event. It writes with `tx.session` only; it may run more than once.
-
-    `serial` handlers run one at a time: those that all write one document would otherwise only conflict and repeat.
-    """
-    return Subscription(event_type_of(model), handler, serial)
 
 
 class Consumers:
@@ -80,80 +57,142 @@ class Consumers:
         self,
         service: str,
         database: Database,
-        outbox: Outbox,
         jetstream: JetStreamContext,
-        clock: Clock,
-        subscriptions: Sequence[Subscription],
+        subscriptions: Subscriptions,
+        inbox: Inbox,
+        dead_letters: DeadLetters,
     ) -> None:
         self._service = service
-        self._inbox = database.collection(INBOX)
-        self._outbox = outbox
+        self._database = database
         self._jetstream = jetstream
-        self._clock = clock
-        self._by_type = {subscription.event_type.type: subscription for subscription in subscriptions}
-        self._streams: dict[str, list[str]] = {}
-        for subscription in subscriptions:
-            self._streams.setdefault(stream_of(subscription.event_type), []).append(subscription.event_type.subject)
+        self._subscriptions = subscriptions
+        self._inbox = inbox
+        self._dead_letters = dead_letters
+        self._early = EarlyEvents(service, jetstream, subscriptions, dead_letters)
         self._attached: set[str] = set()
-        self._one_at_a_time = asyncio.Lock()
-        self._bounded = asyncio.Semaphore(CONCURRENCY)
-        #: Aggregates whose message (its place in the stream) waits to be tried again: those behind it wait too.
-        self._waiting: dict[str, int] = {}
+        self._readers: set[asyncio.Task[object]] = set()
+        self._held: dict[tuple[str, int], Held] = {}
+        self._lanes: dict[str, deque[Held]] = {}
+        self._ready: asyncio.Queue[deque[Held]] = asyncio.Queue()
+        self._busy: set[Held] = set()
+        self._quiet = asyncio.Event()
+        self._draining = False
+        self._probing = asyncio.Lock()
 
     @property
     def attached(self) -> bool:
         """Whether every consumer exists and is being read."""
-        return self._attached == set(self._streams)
+        return self._attached == set(self._subscriptions.streams)
 
     @property
     def streams(self) -> list[str]:
         """The streams to consume from."""
-        return list(self._streams)
+        return list(self._subscriptions.streams)
 
-    async def consume(self, stream: str) -> None:
-        """Consume from one stream until cancelled."""
-        while True:
+    def tasks(self) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
+        """What has to run beside the requests, by name."""
+        for stream in self._subscriptions.streams:
+            yield f"consume {stream}", partial(self._consume, stream)
+        for number in range(CONCURRENCY):
+            yield f"apply {number}", self._work
+        yield "hold messages", self._keep_alive
+
+    async def drain(self, seconds: float) -> None:
+        """Take nothing new, hand back what is not begun, let what is begun end and be acknowledged, for `seconds`."""
+        self._draining = True
+        reading = set(self._readers)
+        while reading:  # again and again: on Python 3.11 `wait_for`, which nats-py uses, can swallow a cancellation
+            for reader in reading:
+                reader.cancel()
+            _, reading = await asyncio.wait(reading, timeout=0.5)
+        for held in list(self._held.values()):
+            if held not in self._busy:
+                self._lanes[held.lane].remove(held)
+                with suppress(NatsError):  # then it is delivered again after ACK_WAIT
+                    await held.message.nak()
+        self._quiet.clear()
+        if not self._busy:
+            return
+        with suppress(TimeoutError):  # what is not done now is delivered again and finds its inbox row, or none
+            async with asyncio.timeout(seconds):
+                await self._quiet.wait()
+
+    async def _consume(self, stream: str) -> None:
+        if (task := asyncio.current_task()) is not None:
+            self._readers.add(task)
+        while not self._draining:
             try:
-                subscription = await provision_consumer(self._jetstream, stream, self._service, self._streams[stream])
+                subjects = self._subscriptions.streams[stream]
+                subscription = await provision_consumer(self._jetstream, stream, self._service, subjects)
                 self._attached.add(stream)
-                await self._read(subscription)
+                await self._read(stream, subscription)
             except NotFoundError:  # the owning service has not made its stream yet, or the server lost the consumer
                 await asyncio.sleep(0.3)
             except (NatsError, OSError) as error:
                 log.warning("consumer waits", stream=stream, error=type(error).__name__)
                 await asyncio.sleep(0.5)
 
-    async def _read(self, subscription: JetStreamContext.PullSubscription) -> None:
-        while True:
-            try:
-                messages = await subscription.fetch(BATCH, timeout=FETCH_SECONDS)
-            except TimeoutError:
-                continue
-            lanes: dict[str, list[Msg]] = {}
-            for message in messages:
-                lanes.setdefault(_aggregate(message), []).append(message)
-            heartbeat = asyncio.create_task(_keep_alive(messages))
-            try:
-                await asyncio.gather(*(self._apply_lane(lane) for lane in lanes.values()))
-            finally:
-                heartbeat.cancel()
+    async def _read(self, stream: str, subscription: JetStreamContext.PullSubscription) -> None:
+        # Not bounded here: the server keeps back what exceeds MAX_ACK_PENDING of one stream.
+        try:
+            while not self._draining:
+                with suppress(TimeoutError):  # nothing came
+                    for message in await subscription.fetch(BATCH, timeout=FETCH_SECONDS):
+                        self._hold(stream, message)
+        finally:
+            # Without interest the server keeps for others what an open pull would still take.
+            with suppress(NatsError):
+                await subscription.unsubscribe()
 
-    async def _apply_lane(self, lane: list[Msg]) -> None:
-        """Apply the messages of one aggregate in order; when one has to wait, those behind it wait too."""
-        aggregate = _aggregate(lane[0])
-        for message in lane:
-            position = message.metadata.sequence.stream
-            if position > self._waiting.get(aggregate, position):
-                await message.nak(delay=RETRY_DELAYS[1])
-            elif (wait := await self._apply(message)) is not None:
-                self._waiting[aggregate] = position
-                await message.nak(delay=wait)
-            else:
-                self._waiting.pop(aggregate, None)
+    def _hold(self, stream: str, message: Msg) -> None:
+        place = (stream, message.metadata.sequence.stream)
+        if place in self._held:  # delivered again while it is in hand: answer the newest delivery
+            self._held[place].message = message
+            return
+        try:
+            envelope = self._subscriptions.open(message.data, message.subject)
+            held = Held(stream, message, f"{stream} {envelope.subject}", envelope)
+        except Unreadable as error:
+            held = Held(stream, message, f"{stream} unreadable {place[1]}", reason=str(error))
+        self._held[place] = held
+        lane = self._lanes.get(held.lane)
+        if lane is None:
+            lane = self._lanes[held.lane] = deque()
+            self._ready.put_nowait(lane)
+        lane.append(held)
 
-    async def _apply(self, message: Msg) -> float | None:
-        """Apply one message; the seconds to wait when it has to be tried again."""
-        attempt = message.metadata.num_delivered
+    async def _work(self) -> None:
+        """Advance lanes, one message at a time, until cancelled."""
+        while not self._draining:
+            lane = await self._ready.get()
+            if not self._draining and lane:
+                await self._advance(lane)
+
+    async def _advance(self, lane: deque[Held]) -> None:
+        held = lane[0]
+        self._busy.add(held)
+        try:
+            wait = await self._step(held)
+        except ENGINE_ERRORS as error:
+            log.warning("an engine does not answer", subject=held.message.subject, error=type(error).__name__)
+            wait = ENGINE_PAUSE
+        finally:
+            self._busy.discard(held)
+            if not self._busy:
+                self._quiet.set()
+        if wait is not None:
+            asyncio.get_running_loop().call_later(wait, self._ready.put_nowait, lane)
+            return
+        lane.popleft()
+        del self._held[held.stream, held.message.metadata.sequence.stream]
+        if lane:
+            self._ready.put_nowait(lane)
+        else:
+            del self._lanes[held.lane]
+
+    async def _step(self, held: Held) -> float | None:
+        """One attempt at a message: None when its outcome is certain, else the seconds until the next."""
+        message = held.message
         headers = message.headers or {}
         with span(
             f"process {message.subject}",
@@ -162,86 +201,86 @@ class Consumers:
             messaging__system="nats",
             messaging__destination__name=message.subject,
             messaging__message__id=headers.get("Nats-Msg-Id", ""),
-            messaging__delivery_attempt=attempt,
+            messaging__delivery_attempt=held.failures + message.metadata.num_delivered,
         ) as current:
             try:
-                event_id, event = self._read_event(message)
-                await self._apply_once(event_id, event)
-            except Unreadable as error:
-                mark_failed(current, str(error))
-                await self._bury(message, str(error), attempt)
-                return None
+                await self._apply(held)
             except Exception as error:  # noqa: BLE001  (whatever a handler raises is retried, then kept as a dead letter)
-                reason = f"{type(error).__name__}: {error}"[:500]
+                reason = str(error) if isinstance(error, Unreadable) else f"{type(error).__name__}: {error}"
                 mark_failed(current, reason)
-                if attempt > len(RETRY_DELAYS):
-                    await self._bury(message, reason, attempt)
-                    return None
-                wait = RETRY_DELAYS[attempt - 1]
-                log.info("will try again", subject=message.subject, attempt=attempt, wait=wait, reason=reason)
-                return wait
-            await message.ack()
+                return await self._after_failure(held, error, reason)
+            await held.message.ack()
             return None
 
-    def _read_event(self, message: Msg) -> tuple[str, Event]:
-        try:
-            envelope = CloudEvent.model_validate_json(message.data)
-        except ValidationError as error:
-            raise Unreadable(f"not a CloudEvent: {error.error_count()} errors") from error
-        declared = find_event_type(envelope.type)
-        if declared is None or envelope.type not in self._by_type:
-            raise Unreadable(f"unknown type {envelope.type}")
-        if envelope.source != f"/{declared.service}" or message.subject != declared.subject:
-            raise Unreadable(f"{envelope.type} claimed by {envelope.source} on {message.subject}")
-        try:
-            return str(envelope.id), declared.model.model_validate(envelope.data)
-        except ValidationError as error:
-            raise Unreadable(f"body does not fit {envelope.type}: {error.error_count()} errors") from error
+    async def _apply(self, held: Held) -> None:
+        if held.envelope is None:
+            raise Unreadable(held.reason)
+        if held.message.metadata.num_delivered >= SUSPECT_DELIVERIES:
+            raise Unreadable(f"delivered {held.message.metadata.num_delivered} times without an outcome")
+        await failpoint("consumer.received")
+        outcome = await self._inbox.apply(held.envelope, over_gap=held.over_gap)
+        if outcome is Applied.WITH_GAP:
+            metrics.GAPS.labels(held.stream).inc()
+            log.warning("applied over a gap", aggregate=held.envelope.subject, sequence=held.envelope.sequence)
+        if outcome is not Applied.BEFORE:
+            metrics.APPLIED.labels(held.stream).inc()
+            metrics.APPLYING.labels(held.stream).observe(time.perf_counter() - held.received)
+        await failpoint("consumer.committed")
 
-    async def _apply_once(self, event_id: str, event: Event) -> None:
-        subscription = self._by_type[event_type_of(type(event)).type]
-        handler = subscription.handler
+    async def _after_failure(self, held: Held, error: Exception, reason: str) -> float | None:
+        if isinstance(error, Early) and held.envelope is not None:
+            match await self._early.decide(held, held.envelope, error.sequence, self._in_hand):
+                case str() as behind:
+                    await self._bury(held, behind)
+                    return None
+                case wait:
+                    return wait
+        if isinstance(error, OutboxFull):
+            return OUTBOX_PAUSE
+        if isinstance(error, PyMongoError) and await self._database_was_away(error):
+            return ENGINE_PAUSE
+        held.failures += 1
+        if isinstance(error, Unreadable) or held.failures > len(RETRY_DELAYS):
+            await self._bury(held, reason)
+            return None
+        wait = RETRY_DELAYS[held.failures - 1]
+        metrics.RETRIES.labels(held.stream).inc()
+        log.info("will try again", subject=held.message.subject, attempt=held.failures, wait=wait, reason=reason[:500])
+        return wait
 
-        async def apply(tx: Transaction) -> None:
-            await self._inbox.insert({"_id": event_id, "applied_at": self._clock.now()}, session=tx.session)
-            await handler(tx, event)
+    async def _bury(self, held: Held, reason: str) -> None:
+        await self._dead_letters.bury(held.message, held.envelope, reason, max(held.failures, 1))
+        metrics.BURIED.labels(held.stream).inc()
 
-        try:
-            async with self._one_at_a_time if subscription.serial else self._bounded:
-                await self._outbox.transaction(apply)
-        except DuplicateKeyError:
-            # Applied before, or the handler broke a unique index of its own, which is a failure.
-            if not await self._inbox.find_one({"_id": event_id}):
-                raise
+    async def _database_was_away(self, error: PyMongoError) -> bool:
+        """Whether the database, not the message, is to blame; returns once the database answers again."""
+        if isinstance(error, (DuplicateKeyError, BulkWriteError)):
+            return False
+        away = False
+        async with self._probing:
+            while True:
+                try:
+                    await self._database.probe()
+                    break
+                except PyMongoError as failure:
+                    log.warning("waiting for the database", error=type(failure).__name__)
+                    away = True
+                    await asyncio.sleep(ENGINE_PAUSE)
+        # An operation that is too slow on a database that answers is the handler's own.
+        return away or (is_passing(error) and not error.timeout)
 
-    async def _bury(self, message: Msg, reason: str, attempt: int) -> None:
-        headers = {
-            **(message.headers or {}),
-            "Nats-Msg-Id": f"{self._service}:{message.metadata.stream}:{message.metadata.sequence.stream}",
-            "Cme-Reason": reason.replace("\n", " "),
-            "Cme-Attempts": str(attempt),
-            "Cme-Consumer": self._service,
-            "Cme-Trace": current_traceparent() or "",
-        }
-        await self._jetstream.publish(
-            f"cme.dlq.{self._service}.{message.subject}", message.data, timeout=5, headers=headers
-        )
-        await message.term()
-        log.error("dead letter", subject=message.subject, reason=reason, attempts=attempt)
+    def _in_hand(self, stream: str) -> int:
+        return sum(1 for held_stream, _ in self._held if held_stream == stream)
 
-
-def _aggregate(message: Msg) -> str:
-    """The aggregate of a message, for keeping its order; unreadable ones stand alone."""
-    try:
-        return CloudEvent.model_validate_json(message.data).subject
-    except ValidationError:
-        return f"unreadable {message.metadata.sequence.stream}"
-
-
-async def _keep_alive(messages: list[Msg]) -> None:
-    """Tell the server that slow work goes on, so that it does not deliver the messages again."""
-    while True:
-        await asyncio.sleep(ACK_WAIT / 3)
-        for message in messages:
-            if not message._ackd:  # noqa: SLF001  (nats-py has no public flag for it)
-                await message.in_progress()
+    async def _keep_alive(self) -> None:
+        """Tell the server that the messages in hand are alive, so that it does not deliver them again."""
+        while True:
+            await asyncio.sleep(ACK_WAIT / 3)
+            for held in list(self._held.values()):
+                if held.message.is_acked:
+                    continue
+                try:
+                    await held.message.in_progress()
+                except NatsError as error:
+                    log.warning("no sign of life sent", error=type(error).__name__)
+                    break

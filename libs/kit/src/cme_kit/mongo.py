@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ASCENDING, AsyncMongoClient, IndexModel, ReturnDocument, WriteConcern
-from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 Document = dict[str, Any]
@@ -24,6 +24,8 @@ Result = TypeVar("Result")
 DURABLE = WriteConcern(w="majority", j=True, wtimeout=10_000)
 #: Bounds each operation, so that no request hangs on a database that is away.
 TIMEOUT_MS = 8_000
+#: InternalError and OutOfDiskSpace: what a server on a full disk answers.
+_SERVER_FAILS = frozenset({1, 14031})
 
 __all__ = [
     "BulkWriteError",
@@ -34,6 +36,7 @@ __all__ = [
     "Index",
     "PyMongoError",
     "Session",
+    "is_passing",
 ]
 
 
@@ -234,3 +237,10 @@ class Database:
         closing = self._client.close()
         if inspect.isawaitable(closing):
             await closing
+
+
+def is_passing(error: PyMongoError) -> bool:
+    """Whether an error is about the moment, not about what was asked: gone, too slow, or overtaken too often."""
+    labels = ("TransientTransactionError", "UnknownTransactionCommitResult")
+    failing = isinstance(error, OperationFailure) and error.code in _SERVER_FAILS
+    return isinstance(error, ConnectionFailure) or failing or error.timeout or any(map(error.has_error_label, labels))

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from nats.errors import Error as NatsError
 from pydantic import BaseModel, Field
 
-from cme_kit import consumers, metrics, observation, outbox
+from cme_kit import inbox, metrics, observation, outbox
 from cme_kit.auth import Principal, Public, Requires
 from cme_kit.http import service_router
 from cme_kit.mongo import PyMongoError
@@ -93,7 +93,7 @@ def operations_router(service: str) -> APIRouter:
             service=service,
             events_published=counts.get(True, 0),
             events_pending=counts.get(False, 0),
-            events_applied=await platform.database.collection(consumers.INBOX).count({}),
+            events_applied=await platform.database.collection(inbox.INBOX).count({}),
             dead_letters=dead.state.messages,
         )
 

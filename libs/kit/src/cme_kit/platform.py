@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import structlog
@@ -14,16 +13,23 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
-from cme_kit import consumers, http, outbox
+from cme_kit import dead_letters, http, inbox, outbox
 from cme_kit.clock import Clock, SystemClock
-from cme_kit.consumers import Consumers, Subscription
+from cme_kit.consumers import Consumers
+from cme_kit.dead_letters import DeadLetters
+from cme_kit.inbox import Inbox
 from cme_kit.mongo import Database, Index, PyMongoError
 from cme_kit.outbox import Outbox
 from cme_kit.rebuilding import Streams
+from cme_kit.redrive import Redrive
 from cme_kit.relay import Relay
 from cme_kit.settings import ServiceSettings
 from cme_kit.streams import connect
+from cme_kit.subscriptions import Subscription, Subscriptions
 
+#: For the handlers that run when the service is told to stop; whoever stops it has to wait longer.
+DRAIN_SECONDS = 8.0
+KIT_INDEXES = (*outbox.INDEXES, *inbox.INDEXES, *dead_letters.INDEXES, *http.INDEXES)
 log = structlog.get_logger(__name__)
 
 
@@ -38,8 +44,10 @@ class Platform:
     nats: Client
     jetstream: JetStreamContext
     streams: Streams
+    dead_letters: DeadLetters
     relay: Relay | None = None
     consumers: Consumers | None = None
+    redrive: Redrive | None = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def run(self, name: str, work: Callable[[], Any]) -> None:
@@ -72,12 +80,17 @@ class Platform:
         await self.streams.provision()
         self.relay = Relay(self.database, self.outbox, self.nats, self.jetstream, self.clock, self.streams.provision)
         self.run("relay", self.relay.run)
-        self.consumers = Consumers(self.service, self.database, self.outbox, self.jetstream, self.clock, subscriptions)
-        for stream in self.consumers.streams:
-            self.run(f"consume {stream}", partial(self.consumers.consume, stream))
+        table = Subscriptions(subscriptions)
+        applied = Inbox(self.database, self.outbox, self.clock, table)
+        self.redrive = Redrive(self.dead_letters, applied, table)
+        self.consumers = Consumers(self.service, self.database, self.jetstream, table, applied, self.dead_letters)
+        for name, work in self.consumers.tasks():
+            self.run(name, work)
 
     async def stop(self) -> None:
-        """Publish what is left, stop the tasks, then close the connections."""
+        """Let what is being applied end, publish what is left, stop the tasks, then close the connections."""
+        if self.consumers is not None:
+            await self.consumers.drain(DRAIN_SECONDS)
         if self.relay is not None:
             await self.relay.drain()
         running = set(self._tasks)
@@ -105,9 +118,10 @@ async def open_platform(service: str, settings: ServiceSettings, indexes: Sequen
     jetstream = client.jetstream(timeout=5)
     outbox_ = Outbox(database, clock, settings.outbox_limit)
     streams = Streams(service, database, outbox_, jetstream, clock, settings.nats_replicas)
-    platform = Platform(service, database, outbox_, clock, client, jetstream, streams)
+    letters = DeadLetters(service, database, jetstream, clock)
+    platform = Platform(service, database, outbox_, clock, client, jetstream, streams, letters)
     try:
-        await prepare_database(database, [*outbox.INDEXES, *consumers.INDEXES, *http.INDEXES, *indexes])
+        await prepare_database(database, [*KIT_INDEXES, *indexes])
         yield platform
     finally:
         await platform.stop()

@@ -12,13 +12,12 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from opentelemetry import trace
 from pydantic import BaseModel, Field
-from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 from starlette.exceptions import HTTPException
+
+from cme_kit.mongo import PyMongoError, is_passing
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_BASE = "https://clustereducation.example/problems/"
-#: InternalError and OutOfDiskSpace: what a server on a full disk answers.
-_SERVER_FAILS = frozenset({1, 14031})
 log = structlog.get_logger(__name__)
 
 
@@ -132,13 +131,6 @@ def _field_errors(errors: Sequence[Any]) -> list[FieldError]:
     ]
 
 
-def _passes(error: PyMongoError) -> bool:
-    """Whether a database error is about the moment, not about the request: gone, too slow, or overtaken too often."""
-    labels = ("TransientTransactionError", "UnknownTransactionCommitResult")
-    failing = isinstance(error, OperationFailure) and error.code in _SERVER_FAILS
-    return isinstance(error, ConnectionFailure) or failing or error.timeout or any(map(error.has_error_label, labels))
-
-
 def install_problem_handlers(app: FastAPI) -> None:
     """Make every error of an app a problem document, unexpected ones included."""
 
@@ -163,7 +155,7 @@ def install_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(PyMongoError)
     async def database_error(request: Request, error: PyMongoError) -> Response:
-        if not _passes(error):
+        if not is_passing(error):
             return await unexpected(request, error)
         # Whether a commit was made may be unknown; repeated with its Idempotency-Key, a request still acts once.
         log.warning("the database did not answer", path=request.url.path, error=type(error).__name__)

@@ -1,0 +1,154 @@
+"""What operators ask and do about dead letters."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Annotated, Literal
+
+import structlog
+from cme_contracts.registry import PERSONAL_SUBJECT_TOKEN
+from fastapi import APIRouter, Path, Request, Response
+from nats.errors import Error as NatsError
+from pydantic import BaseModel, Field
+
+from cme_kit.auth import InsufficientScope, Principal, Requires
+from cme_kit.dead_letters import DeadLetters, Letter
+from cme_kit.http import Paged, page_of, service_router
+from cme_kit.problems import Unavailable, Unprocessable
+from cme_kit.redrive import Redrive
+from cme_kit.schemas import Page, Schema, ShortText
+
+log = structlog.get_logger(__name__)
+Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="The number of the dead letter")]
+
+
+class DeadLetterView(BaseModel):
+    """A message that this service could not apply."""
+
+    number: int = Field(description="Its place in the dead-letter stream, by which it is redriven or discarded")
+    subject: str = Field(description="The subject it was published on")
+    event_id: str | None = Field(description="Null when the message is no event")
+    aggregate: str | None = Field(description="What the event is about")
+    reason: str = Field(description="Why it could not be applied")
+    attempts: int = Field(description="How often it was tried")
+    trace_id: str | None = Field(description="The trace in which it failed")
+    buried_at: datetime = Field(description="When it was given up, UTC")
+    size: int = Field(description="Bytes of the message")
+
+
+class DeadLetterWithBody(DeadLetterView):
+    """A dead letter with its original bytes."""
+
+    body: str = Field(description="The message as it came")
+    encoding: Literal["utf-8", "base64"] = Field(description="How `body` says the bytes")
+
+
+class RedriveOutcome(BaseModel):
+    """What became of a dead letter."""
+
+    number: int
+    outcome: Literal["applied", "failed"]
+    reason: str | None = Field(description="Why it failed again; the letter stays")
+    also: list[int] = Field(description="Letters behind it in its aggregate that were applied with it")
+
+
+class Discarding(Schema):
+    """Why nobody needs a dead letter any more."""
+
+    reason: ShortText = Field(description="For the log, such as: test data of the trial run")
+
+
+def dead_letters_router(service: str) -> APIRouter:
+    """List, show, redrive and discard the dead letters of a service."""
+    router = service_router("operations", f"/{service}/v1/operations/dead-letters")
+
+    @router.get("", summary="Messages that could not be applied")
+    async def list_dead_letters(
+        request: Request, response: Response, paging: Paged, _: Annotated[Principal, Requires("operations:read")]
+    ) -> Page[DeadLetterView]:
+        """Oldest first."""
+        after = paging.after or "0"
+        if not after.isdecimal() or len(after) > 18:  # noqa: PLR2004  (what fits 64 bits)
+            raise Unprocessable("Send as `after` the `next` of the page before.")
+        with _broker():
+            letters = await _letters(request).list_after(int(after), paging.limit + 1)
+        return page_of(request, response, [_view(letter) for letter in letters], paging, lambda view: str(view.number))
+
+    @router.get("/{number}", summary="One of them with its original bytes")
+    async def show_dead_letter(
+        request: Request, number: Number, principal: Annotated[Principal, Requires("operations:read")]
+    ) -> DeadLetterWithBody:
+        """The bytes of an event with personal data are shown to those who may redrive it only."""
+        with _broker():
+            letter = await _letters(request).find(number)
+        if letter.subject.startswith(f"cme.{PERSONAL_SUBJECT_TOKEN}.") and not principal.may("operations:write"):
+            raise InsufficientScope("operations:write")
+        try:
+            body, encoding = letter.body.decode("utf-8"), "utf-8"
+        except UnicodeDecodeError:
+            body, encoding = base64.b64encode(letter.body).decode("ascii"), "base64"
+        return DeadLetterWithBody.model_validate({**_view(letter).model_dump(), "body": body, "encoding": encoding})
+
+    @router.post("/{number}/redrive", summary="Apply it now")
+    async def redrive_dead_letter(
+        request: Request, number: Number, principal: Annotated[Principal, Requires("operations:write")]
+    ) -> RedriveOutcome:
+        """Apply the event by the same once-only code, and those behind it in its aggregate in their order.
+
+        What is applied is no dead letter any more; what fails again stays one.
+        """
+        redrive: Redrive = request.app.state.platform.redrive
+        with _broker():
+            outcome = await redrive.redrive(number)
+        failed = outcome.reason is not None
+        log.warning("redriven", number=number, reason=outcome.reason, also=outcome.also, by=principal.subject)
+        return RedriveOutcome(
+            number=number, outcome="failed" if failed else "applied", reason=outcome.reason, also=outcome.also
+        )
+
+    @router.post("/{number}/discard", status_code=204, summary="Give it up for good")
+    async def discard_dead_letter(
+        request: Request,
+        number: Number,
+        body: Discarding,
+        principal: Annotated[Principal, Requires("operations:write")],
+    ) -> None:
+        """The event will never be applied here; those behind it in its aggregate can be redriven then."""
+        letters = _letters(request)
+        with _broker():
+            letter = await letters.find(number)
+            await letters.discard(letter, body.reason)
+        event_id = str(letter.envelope.id) if letter.envelope else None
+        log.warning("discarded", number=number, event_id=event_id, reason=body.reason, by=principal.subject)
+
+    return router
+
+
+def _letters(request: Request) -> DeadLetters:
+    letters: DeadLetters = request.app.state.platform.dead_letters
+    return letters
+
+
+@contextmanager
+def _broker() -> Iterator[None]:
+    try:
+        yield
+    except (NatsError, TimeoutError) as error:
+        raise Unavailable("The broker does not answer; try again in a moment.") from error
+
+
+def _view(letter: Letter) -> DeadLetterView:
+    return DeadLetterView(
+        number=letter.number,
+        subject=letter.subject,
+        event_id=str(letter.envelope.id) if letter.envelope else None,
+        aggregate=letter.envelope.subject if letter.envelope else None,
+        reason=letter.reason,
+        attempts=letter.attempts,
+        trace_id=letter.trace_id,
+        buried_at=letter.buried_at,
+        size=len(letter.body),
+    )
