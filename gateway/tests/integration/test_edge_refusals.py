@@ -15,7 +15,7 @@ TRACEPARENT = f"00-{TRACE}-b7ad6b7169203331-01"
 
 
 def test_internal_and_unknown_paths_are_not_there(gateway: Any) -> None:
-    for path in ("/nothing", "/enrolmentx/v1", "/metrics", "/oauth/nothing"):
+    for path in ("/nothing", "/enrolmentx/v1", "/oauth/nothing"):
         answer = gateway.http.get(path, headers=gateway.bearer(gateway.machine()))
         assert answer.status_code == 404, path
         assert answer.headers["content-type"] == "application/problem+json"
