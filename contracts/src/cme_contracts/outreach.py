@@ -45,13 +45,13 @@ class CampaignStarted(Event):
 
 @event("com.clustereducation.outreach.campaign.finished.v1")
 class CampaignFinished(Event):
-    """No send of the campaign is queued or being sent any more."""
+    """No send of the campaign will change any more."""
 
     campaign_id: str = Field(description="cmp_…")
     sent: int = Field(description="Accepted by the relay")
     failed: int = Field(description="Refused by the relay for good")
     suppressed: int = Field(description="Not sent: consent or suppression said no")
-    in_doubt: int = Field(description="Interrupted; a person has to settle them")
+    in_doubt: int = Field(description="Interrupted and not settled; 0, because a campaign with such sends is not finished")
 
 
 @event("com.clustereducation.outreach.touchpoint.recorded.v1")

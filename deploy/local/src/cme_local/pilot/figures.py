@@ -54,8 +54,10 @@ async def read_table(year: Year) -> dict[str, Any]:
     offered = [line for line in selection["ranked"] if line["offer_id"]]
     units = [award for award in issued if award["kind"] == "unit"]
     programmes = [award for award in issued if award["kind"] == "programme"]
-    if not units or not programmes:
-        raise PilotFailed(f"No badges were issued: {AWARDS} answers {len(made)} awards")
+    traced = year.enrolment_ids[year.facts.learning.traced_learner]
+    theirs = {award["kind"]: award["url"] for award in issued if award["enrolment_id"] == traced}
+    if set(theirs) != {"unit", "programme"}:
+        raise PilotFailed(f"The traced learner has badges of {sorted(theirs)}: {AWARDS} answers {len(made)} awards")
     return {
         "applications": len(applications),
         "offers": len(offered),
@@ -76,8 +78,8 @@ async def read_table(year: Year) -> dict[str, Any]:
         "events_applied": sum(figure["events_applied"] for figure in figures),
         "dead_letters": sum(figure["dead_letters"] for figure in figures),
         "samples": {
-            "unit_badge": units[0]["url"],
-            "programme_badge": programmes[0]["url"],
+            "unit_badge": theirs["unit"],
+            "programme_badge": theirs["programme"],
             "revoked_badge": year.revoked_badge,
             "course": f"{year.stack.api}/courses/{year.facts.curriculum.programme.slug}",
         },

@@ -183,7 +183,6 @@ async def _settled(year: Year, path: str) -> bool:
                 "evidence": f"{len(found)} in the mailbox with Message-ID {send['message_id']}",
             }
             await year.officer.post(f"{BASE}/sends/{send['send_id']}/settlement", body, f"settlement:{send['send_id']}")
-        return False
     return bool(state["state"] == "finished")
 
 

@@ -152,10 +152,6 @@ class Campaigns:
         settled = await self._sends.settle(send_id, state, settlement, now, tx.session)
         if settled is None:
             raise WrongState(f"This send is {send.state}; only one in doubt can be settled.")
-        if state is SendState.QUEUED:
-            await self._campaigns.move_on(
-                send.campaign_id, CampaignState.FINISHED, CampaignState.SENDING, now, tx.session
-            )
         return SendView.of(settled)
 
 

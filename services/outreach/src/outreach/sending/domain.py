@@ -96,5 +96,5 @@ def after_handover(result: HandoverResult, attempts: int, now: datetime) -> Next
 
 
 def is_finished(counts: Mapping[str, int]) -> bool:
-    """A campaign is finished when nothing is queued or being sent; what is in doubt does not hold it."""
-    return not counts.get(SendState.QUEUED) and not counts.get(SendState.SENDING)
+    """A campaign is finished when no send will change any more; one in doubt may be queued again by a person."""
+    return not any(counts.get(state) for state in (SendState.QUEUED, SendState.SENDING, SendState.IN_DOUBT))
