@@ -51,7 +51,9 @@ class CampaignFinished(Event):
     sent: int = Field(description="Accepted by the relay")
     failed: int = Field(description="Refused by the relay for good")
     suppressed: int = Field(description="Not sent: consent or suppression said no")
-    in_doubt: int = Field(description="Interrupted and not settled; 0, because a campaign with such sends is not finished")
+    in_doubt: int = Field(
+        description="Interrupted and not settled; 0, because a campaign with such sends is not finished"
+    )
 
 
 @event("com.clustereducation.outreach.touchpoint.recorded.v1")

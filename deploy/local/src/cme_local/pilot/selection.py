@@ -164,8 +164,12 @@ async def wait_for_expiry(year: Year) -> None:
     actor = year.applicants[year.facts.selection.unanswered]
 
     async def read() -> Any:
-        return (await actor.listed(f"{BASE}/offers/mine"))[0]["state"]
+        return (await actor.listed(f"{BASE}/offers/mine"))[0]
+
+    # It shows as expired from its last moment on, and is ended, with its event, by the next sweep.
+    def ended(offer: Any) -> bool:
+        return bool(offer["state"] == "expired" and offer["answered_at"])
 
     year.progress.stage("The unanswered offer expires", 1)
-    await until(read, lambda state: state == "expired", "the unanswered offer to expire")
+    await until(read, ended, "the unanswered offer to expire")
     year.progress.step()
