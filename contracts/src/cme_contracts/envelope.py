@@ -41,6 +41,8 @@ class CloudEvent(BaseModel):
 
     def sequence_before(self, types: Container[str]) -> int | None:
         """The last sequence before this event among events of `types`: what a subscriber of those applies first."""
+        if self.predecessors is None:
+            return None
         before = [sequence for type_, sequence in _parsed(self.predecessors) if type_ in types]
         return max(before, default=None)
 

@@ -69,6 +69,8 @@ class Consumers:
         self._inbox = inbox
         self._dead_letters = dead_letters
         self._early = EarlyEvents(service, jetstream, subscriptions, dead_letters)
+        # Looking a label up costs more than counting.
+        self._figures = {s: (metrics.APPLIED.labels(s), metrics.APPLYING.labels(s)) for s in subscriptions.streams}
         self._attached: set[str] = set()
         self._readers: set[asyncio.Task[object]] = set()
         self._held: dict[tuple[str, int], Held] = {}
@@ -194,15 +196,14 @@ class Consumers:
         """One attempt at a message: None when its outcome is certain, else the seconds until the next."""
         message = held.message
         headers = message.headers or {}
-        with span(
-            f"process {message.subject}",
-            SpanKind.CONSUMER,
-            traceparent=headers.get("traceparent"),
-            messaging__system="nats",
-            messaging__destination__name=message.subject,
-            messaging__message__id=headers.get("Nats-Msg-Id", ""),
-            messaging__delivery_attempt=held.failures + message.metadata.num_delivered,
-        ) as current:
+        attributes = {
+            "messaging.system": "nats",
+            "messaging.destination.name": message.subject,
+            "messaging.message.id": headers.get("Nats-Msg-Id", ""),
+            "messaging.delivery_attempt": held.failures + message.metadata.num_delivered,
+        }
+        traceparent = headers.get("traceparent")
+        with span(f"process {message.subject}", SpanKind.CONSUMER, attributes, traceparent=traceparent) as current:
             try:
                 await self._apply(held)
             except Exception as error:  # noqa: BLE001  (whatever a handler raises is retried, then kept as a dead letter)
@@ -223,8 +224,9 @@ class Consumers:
             metrics.GAPS.labels(held.stream).inc()
             log.warning("applied over a gap", aggregate=held.envelope.subject, sequence=held.envelope.sequence)
         if outcome is not Applied.BEFORE:
-            metrics.APPLIED.labels(held.stream).inc()
-            metrics.APPLYING.labels(held.stream).observe(time.perf_counter() - held.received)
+            applied, applying = self._figures[held.stream]
+            applied.inc()
+            applying.observe(time.perf_counter() - held.received)
         await failpoint("consumer.committed")
 
     async def _after_failure(self, held: Held, error: Exception, reason: str) -> float | None:

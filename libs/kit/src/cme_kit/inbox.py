@@ -57,13 +57,14 @@ class Inbox:
         """
         event = self._subscriptions.event_in(envelope)
         subscription = self._subscriptions[envelope.type]
+        event_id = str(envelope.id)
         outcome = Applied.NOW
 
         async def work(tx: Transaction) -> None:
             nonlocal outcome
             outcome = Applied.NOW
             row = {
-                "_id": str(envelope.id),
+                "_id": event_id,
                 "source": envelope.source,
                 "aggregate": envelope.subject,
                 "sequence": envelope.sequence,
@@ -76,7 +77,7 @@ class Inbox:
                 if not over_gap:
                     raise Early(missing)
                 outcome = Applied.WITH_GAP
-                await self._rows.update({"_id": row["_id"]}, {"$set": {"gap": True}}, session=tx.session)
+                await self._rows.update({"_id": event_id}, {"$set": {"gap": True}}, session=tx.session)
             await subscription.handler(tx, event)
 
         try:
@@ -87,7 +88,7 @@ class Inbox:
                 await self._outbox.transaction(work)
         except DuplicateKeyError:
             # Applied before, or its number is taken, or the handler broke a unique index of its own: a failure.
-            if await self._rows.find_one({"_id": str(envelope.id)}):
+            if await self._rows.find_one({"_id": event_id}):
                 return Applied.BEFORE
             if taken := await self._rows.find_one(_place(envelope, envelope.sequence)):
                 raise Unreadable(f"event {taken['_id']} was applied with this sequence of its aggregate") from None

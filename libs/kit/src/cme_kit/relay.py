@@ -252,16 +252,14 @@ class Relay:
 
     async def _publish(self, row: Document) -> None:
         headers = {"Nats-Msg-Id": row.get("message_id", row["_id"]), "content-type": CONTENT_TYPE}
-        with span(
-            f"publish {row['nats_subject']}",
-            SpanKind.PRODUCER,
-            traceparent=row["traceparent"],
-            messaging__system="nats",
-            messaging__destination__name=row["nats_subject"],
-            messaging__message__id=row["_id"],
-            cme__aggregate=row["aggregate"],
-            cme__ids=ids_in(row["body"])[:MOST_IDS],
-        ):
+        attributes = {
+            "messaging.system": "nats",
+            "messaging.destination.name": row["nats_subject"],
+            "messaging.message.id": row["_id"],
+            "cme.aggregate": row["aggregate"],
+            "cme.ids": ids_in(row["body"])[:MOST_IDS],
+        }
+        with span(f"publish {row['nats_subject']}", SpanKind.PRODUCER, attributes, traceparent=row["traceparent"]):
             if traceparent := current_traceparent():
                 headers["traceparent"] = traceparent
             try:

@@ -50,9 +50,8 @@ class Issuance:
         issued = 0
         for credential in unfinished:
             try:
-                with span(
-                    "issue credential", traceparent=credential.traceparent, cme__credential=credential.credential_id
-                ):
+                attributes = {"cme.credential": credential.credential_id}
+                with span("issue credential", attributes=attributes, traceparent=credential.traceparent):
                     await self._finish(credential)
                 issued += 1
             except (BadProof, RefusedDocument) as error:

@@ -126,7 +126,7 @@ class Sender:
                 await self._lead()
 
     async def _send_campaign(self, campaign: Campaign) -> None:
-        with span("send campaign", cme__campaign=campaign.campaign_id):
+        with span("send campaign", attributes={"cme.campaign": campaign.campaign_id}):
             while due := await self._sends.due(campaign.campaign_id, self._clock.now(), BATCH):
                 waiting = iter(due)
                 workers = [self._work(campaign, waiting) for _ in range(min(self._connections, len(due)))]
