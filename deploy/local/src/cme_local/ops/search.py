@@ -80,7 +80,10 @@ class Query:
     until_ns: int | None = None
 
     def matches(self, trace: Trace) -> bool:
-        """Whether a trace passes all filters but that of an id, which the index answers."""
+        """Whether a trace passes all filters but that of an id, which the index answers.
+
+        Service, operation and failure have to be those of one span, as the figures of a route count them.
+        """
         return (
             (not self.service or self.service in trace.services)
             and (not self.errors_only or trace.errors > 0)
@@ -90,6 +93,19 @@ class Query:
             and (self.until_ns is None or trace.start_ns <= self.until_ns)
             and (not self.operation or any(self.operation in name for name in trace.names))
             and (not self.text or is_id(self.text) or self._names(trace))
+            and self._in_one_span(trace)
+        )
+
+    def _in_one_span(self, trace: Trace) -> bool:
+        if not self.service and not (self.operation and self.errors_only):
+            return True
+        if not self.operation and not self.errors_only:
+            return True
+        return any(
+            (not self.service or kept.operation.service == self.service)
+            and self.operation in kept.operation.name
+            and (kept.failed or not self.errors_only)
+            for kept in trace.spans.values()
         )
 
     def _names(self, trace: Trace) -> bool:

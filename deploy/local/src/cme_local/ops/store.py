@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status, TracesData
 
+from cme_local.ops.flows import Family, Flows, Kept
 from cme_local.ops.search import IdIndex, Query, ids_of, is_id
 
 # What the consumers of the stack set on a process span; the first delivery is 1.
@@ -33,19 +34,11 @@ class Limits:
 
 
 @dataclass(slots=True)
-class Kept:
-    """A span's bytes and the resource it came from."""
-
-    service: str
-    resource: bytes
-    span: bytes
-
-
-@dataclass(slots=True)
 class Trace:
     """What a list shows about a trace, and its spans by id."""
 
     trace_id: str
+    came: float
     touched: float
     start_ns: int
     end_ns: int
@@ -57,7 +50,12 @@ class Trace:
     services: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
     ids: set[str] = field(default_factory=set)
-    spans: dict[bytes, Kept] = field(default_factory=dict)
+    family: Family = field(default_factory=Family)
+
+    @property
+    def spans(self) -> dict[bytes, Kept]:
+        """What is kept of each span, by its id."""
+        return self.family.spans
 
     @property
     def duration_ns(self) -> int:
@@ -74,7 +72,10 @@ class TraceStore:
         self._traces: OrderedDict[str, Trace] = OrderedDict()
         self._ids = IdIndex()
         self._bytes = 0
+        self.flows = Flows()
         self.span_count = 0
+        #: Grows with every span that is kept: who noted it before knows whether there is news.
+        self.revision = 0
 
     def __len__(self) -> int:
         return len(self._traces)
@@ -106,17 +107,19 @@ class TraceStore:
         trace_id = span.trace_id.hex()
         trace = self._traces.get(trace_id)
         if trace is None:
-            trace = Trace(trace_id, self._clock(), span.start_time_unix_nano, span.end_time_unix_nano)
+            now = self._clock()
+            trace = Trace(trace_id, now, now, span.start_time_unix_nano, span.end_time_unix_nano)
             self._traces[trace_id] = trace
         if span.span_id in trace.spans:
             return ""  # An exporter that saw a timeout sends again; the first one is kept.
         if len(trace.spans) >= self._limits.spans_per_trace:
             return f"a trace keeps at most {self._limits.spans_per_trace} spans"
         encoded = span.SerializeToString()
-        trace.spans[span.span_id] = Kept(service, resource, encoded)
+        self.flows.keep(trace.family, span, service, resource, encoded)
         trace.size += len(encoded)
         self._bytes += len(encoded)
         self.span_count += 1
+        self.revision += 1
         _summarise(trace, span, service)
         found = ids_of(span)
         self._ids.add(trace_id, found)
@@ -134,6 +137,7 @@ class TraceStore:
                 return
             self._traces.popitem(last=False)
             self._ids.remove(oldest.trace_id, oldest.ids)
+            self.flows.drop(oldest.family)
             self._bytes -= oldest.size
             self.span_count -= len(oldest.spans)
 
@@ -161,7 +165,16 @@ class TraceStore:
 
     def services(self) -> list[str]:
         """Every service that a kept trace has a span of."""
-        return sorted({service for trace in self._traces.values() for service in trace.services})
+        self._evict()
+        return sorted({operation.service for operation in self.flows.operations})
+
+    def covered_seconds(self) -> float:
+        """How long a time the kept traces are of, from the first that came to the last span; at least a second."""
+        self._evict()
+        if not self._traces:
+            return 1.0
+        last = next(reversed(self._traces.values())).touched
+        return max(1.0, last - min(trace.came for trace in self._traces.values()))
 
 
 def _is_id(value: bytes, length: int) -> bool:

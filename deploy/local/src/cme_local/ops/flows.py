@@ -1,0 +1,147 @@
+"""What the kept spans say together: each operation's figures, and what flows between services and engines.
+
+Counted as spans come and taken back as their traces go, so that a page reads a few hundred series, never the spans.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple, TypeVar
+
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from cme_local.ops.series import Series, step_of
+
+DATABASE = "mongodb"
+BROKER = "nats"
+#: The span that the kit opens around a transaction; single commands have none.
+TRANSACTION = "transaction"
+_SUBJECT = "messaging.destination.name"
+
+
+class Via(StrEnum):
+    """What an edge of the map stands for."""
+
+    CALL = "call"
+    EVENT = "event"
+    PUBLISH = "publish"
+    TRANSACTION = "transaction"
+
+
+class Operation(NamedTuple):
+    """A kind of span: who did what, as which side of it."""
+
+    service: str
+    kind: int
+    name: str
+
+
+class Edge(NamedTuple):
+    """From whom to whom; `what` is the subject of events and empty for the rest."""
+
+    via: Via
+    source: str
+    target: str
+    what: str = ""
+
+
+Key = TypeVar("Key", Operation, Edge)
+
+
+@dataclass(slots=True)
+class Kept:
+    """A span's bytes, the resource it came from, and where it is counted."""
+
+    operation: Operation
+    resource: bytes
+    span: bytes
+    step: int
+    failed: bool
+    edge: Edge | None = None
+    edge_step: int = 0
+
+    @property
+    def service(self) -> str:
+        """Whose span it is."""
+        return self.operation.service
+
+
+@dataclass(slots=True)
+class Family:
+    """The spans of a trace by id, and those whose parent did not come yet by the parent's id."""
+
+    spans: dict[bytes, Kept] = field(default_factory=dict)
+    orphans: dict[bytes, list[Kept]] = field(default_factory=dict)
+
+
+class Flows:
+    """The series of all kept spans."""
+
+    def __init__(self) -> None:
+        self.operations: dict[Operation, Series] = {}
+        self.edges: dict[Edge, Series] = {}
+        # One object for each operation, however many spans are of it.
+        self._known: dict[Operation, Operation] = {}
+
+    def keep(self, family: Family, span: Span, service: str, resource: bytes, encoded: bytes) -> None:
+        """Add a span to its trace and count it; parent and child may come in any order."""
+        operation = Operation(service, span.kind, span.name)
+        operation = self._known.setdefault(operation, operation)
+        failed = span.status.code == Status.STATUS_CODE_ERROR
+        kept = Kept(operation, resource, encoded, step_of(span.end_time_unix_nano - span.start_time_unix_nano), failed)
+        family.spans[span.span_id] = kept
+        self.operations.setdefault(operation, Series()).add(kept.step, failed)
+        if engine := _engine_edge(span, service):
+            self._count(kept, engine, kept.step)
+        elif span.parent_span_id:
+            parent = family.spans.get(span.parent_span_id)
+            if parent is None:
+                family.orphans.setdefault(span.parent_span_id, []).append(kept)
+            elif parent.operation.service != service:
+                self._join(parent, kept)
+        for orphan in family.orphans.pop(span.span_id, ()):
+            if orphan.operation.service != service:
+                self._join(kept, orphan)
+
+    def drop(self, family: Family) -> None:
+        """Take a trace's spans out of every series."""
+        for kept in family.spans.values():
+            _take_back(self.operations, kept.operation, kept.step, kept.failed)
+            if kept.operation not in self.operations:
+                self._known.pop(kept.operation, None)
+            if kept.edge is not None:
+                _take_back(self.edges, kept.edge, kept.edge_step, kept.failed)
+
+    def _join(self, parent: Kept, child: Kept) -> None:
+        source, target = parent.operation.service, child.operation.service
+        if child.operation.kind != Span.SPAN_KIND_CONSUMER:
+            self._count(child, Edge(Via.CALL, source, target), child.step)
+            return
+        # What counts for an event is how long after its publish it was applied, the wait on the bus included.
+        began, ended = Span.FromString(parent.span), Span.FromString(child.span)
+        took = ended.end_time_unix_nano - began.start_time_unix_nano
+        self._count(child, Edge(Via.EVENT, source, target, _text(ended, _SUBJECT)), step_of(took))
+
+    def _count(self, kept: Kept, edge: Edge, step: int) -> None:
+        kept.edge, kept.edge_step = edge, step
+        self.edges.setdefault(edge, Series()).add(step, kept.failed)
+
+
+def _engine_edge(span: Span, service: str) -> Edge | None:
+    if span.kind == Span.SPAN_KIND_PRODUCER:
+        return Edge(Via.PUBLISH, service, BROKER)
+    if span.name == TRANSACTION:
+        return Edge(Via.TRANSACTION, service, DATABASE)
+    return None
+
+
+def _text(span: Span, key: str) -> str:
+    return next((a.value.string_value for a in span.attributes if a.key == key), "")
+
+
+def _take_back(counted: dict[Key, Series], key: Key, step: int, failed: bool) -> None:
+    series = counted[key]
+    series.remove(step, failed)
+    if not series.count:
+        del counted[key]
