@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "CME_"
@@ -58,7 +58,7 @@ class ServiceSettings(DeployableSettings):
     #: NATS account of this service: it may publish only its own subjects.
     nats_user: str
     nats_password: SecretStr
-    #: Copies of each stream in the broker's cluster: 1, 3 or 5.
-    nats_replicas: Literal[1, 3, 5] = 1
+    #: Copies of each stream in the broker's cluster, at most as many as it has servers: 1, 3 or 5.
+    nats_replicas: Annotated[Literal[1, 3, 5], BeforeValidator(int)] = 1
     #: Committed events that may wait for the broker before writes are refused.
     outbox_limit: int = Field(default=100_000, ge=1)

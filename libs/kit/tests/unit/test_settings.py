@@ -38,3 +38,17 @@ def test_a_wrong_value_is_refused_without_telling_secrets(monkeypatch: pytest.Mo
         ServiceSettings.load()
 
     assert "secret" not in str(refused.value)
+
+
+def test_the_copies_of_a_stream_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CME_NATS_REPLICAS", "3")
+
+    assert ServiceSettings.load().nats_replicas == 3
+
+
+@pytest.mark.parametrize("copies", ["2", "many"])
+def test_copies_that_elect_nobody_are_refused(copies: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CME_NATS_REPLICAS", copies)
+
+    with pytest.raises(SettingsError, match="nats_replicas"):
+        ServiceSettings.load()
