@@ -21,7 +21,11 @@ Command = Callable[[argparse.Namespace], int]
 
 def _stack_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--port-base", type=int, default=DEFAULT_PORT_BASE, metavar="N", help="first of twelve ports (8800)"
+        "--port-base",
+        type=int,
+        default=DEFAULT_PORT_BASE,
+        metavar="N",
+        help="first of its ports (8800)",
     )
     parser.add_argument("--data", type=Path, metavar="DIR", help="data directory (.cme/data)")
 
@@ -41,6 +45,9 @@ def parser() -> argparse.ArgumentParser:
     up = command("up", _up, "Start the whole platform here and keep it running until Ctrl-C.")
     _stack_options(up)
     up.add_argument("--json", action="store_true", help="print the stack as JSON")
+    up.add_argument(
+        "--nats-nodes", type=int, choices=[1, 3], default=1, help="servers of the broker; 3 are a cluster (1)"
+    )
 
     demo = command("demo", _demo, "Start the platform and play the whole pilot year through its public API.")
     _stack_options(demo)
@@ -99,9 +106,10 @@ def _run(work: Awaitable[None]) -> bool:
 
 
 def _up(arguments: argparse.Namespace) -> int:
+    from cme_local.processes import Ports
     from cme_local.up import up
 
-    _run(up(arguments.port_base, _data(arguments), arguments.json))
+    _run(up(Ports(arguments.port_base, arguments.nats_nodes), _data(arguments), arguments.json))
     return 0
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cme_local.console import Progress, Stages, print_stack
 from cme_local.login import login_url
-from cme_local.processes import PROCESS_COUNT
+from cme_local.processes import Ports
 from cme_local.run import running_stack
 
 if TYPE_CHECKING:
@@ -33,8 +33,9 @@ class Demo:
         Raises:
             StackError: a process did not start, or the pilot could not be played to its end.
         """
-        starting = Progress(PROCESS_COUNT)
-        async with running_stack(self._port_base, self._data, starting.ready) as running:
+        ports = Ports(self._port_base)
+        starting = Progress(ports.process_count)
+        async with running_stack(ports, self._data, starting.ready) as running:
             from cme_local.pilot import play
 
             began = time.monotonic()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from cme_local.bus_users import nats_permissions
 from cme_local.errors import UserError
-from cme_local.processes import SERVICES, Ports
-from cme_local.secrets import NATS_TOOL_USER, StackSecrets, write_private
+from cme_local.processes import SERVICES, NatsNode, Ports
+from cme_local.secrets import NATS_ROUTES_USER, NATS_TOOL_USER, StackSecrets, write_private
 
 # A fifth of it may be dirty before readers have to evict, and with 64 MB the pilot year got there: a reader that
 # evicts holds the server's one lock, and the transaction whose pages it waits for never ended.
@@ -26,37 +26,54 @@ def binary(name: str) -> str:
     return found
 
 
-def nats_config(data: Path, ports: Ports, secrets: StackSecrets) -> str:
-    """The server's configuration; JSON is a subset of its format."""
+def nats_config(data: Path, ports: Ports, secrets: StackSecrets, node: NatsNode) -> str:
+    """The configuration of one server; JSON is a subset of its format."""
     users: list[dict[str, object]] = [
         {"user": service, "password": secrets.nats_passwords[service], "permissions": nats_permissions(service)}
         for service in SERVICES
     ]
     users.append({"user": NATS_TOOL_USER, "password": secrets.nats_passwords[NATS_TOOL_USER]})
-    return json.dumps(
-        {
-            "server_name": "cme-local",
-            "host": "127.0.0.1",
-            "port": ports.nats,
-            "http": f"127.0.0.1:{ports.nats_monitoring}",
-            "max_payload": 1024 * 1024,
-            "jetstream": {
-                "store_dir": str(data / "nats"),
-                # Streams reserve their max_bytes (1 GB each) here; nothing is taken from the disk by it.
-                "max_file_store": 16 * 1024**3,
-                # Without it an acknowledged publish, and even the stream itself, can be lost on a crash.
-                "sync_interval": "always",
-            },
-            "authorization": {"users": users},
+    config: dict[str, object] = {
+        "server_name": node.name,
+        "host": "127.0.0.1",
+        "port": node.port,
+        "http": f"127.0.0.1:{node.monitoring}",
+        "max_payload": 1024 * 1024,
+        "jetstream": {
+            "store_dir": str(data / node.name),
+            # Streams reserve their max_bytes (1 GB each) here; nothing is taken from the disk by it.
+            "max_file_store": 16 * 1024**3,
+            # Without it an acknowledged publish, and even the stream itself, can be lost on a crash.
+            "sync_interval": "always",
         },
-        indent=1,
-    )
+        "authorization": {"users": users},
+    }
+    if ports.nats_nodes > 1:
+        config["cluster"] = _cluster(ports, secrets, node)
+    return json.dumps(config, indent=1)
 
 
-def nats_command(data: Path, ports: Ports, secrets: StackSecrets) -> list[str]:
-    """Write the configuration and return the command that starts NATS with it."""
-    path = data / "nats.conf"
-    write_private(path, nats_config(data, ports, secrets))
+def _cluster(ports: Ports, secrets: StackSecrets, node: NatsNode) -> dict[str, object]:
+    user, password = NATS_ROUTES_USER, secrets.nats_routes_password
+    cluster: dict[str, object] = {
+        "name": "cme",
+        "listen": f"127.0.0.1:{node.routes}",
+        "authorization": {"user": user, "password": password},
+        "routes": ports.route_urls(node, user, password),
+        # Clients know every server by their settings, and reach each the way that is meant for them.
+        "no_advertise": True,
+    }
+    if ports.route_proxies:
+        # Servers tell each other where a third one is: nobody listens there, so no route gets around its proxy.
+        cluster["advertise"] = "127.0.0.1:1"
+    return cluster
+
+
+def nats_command(data: Path, ports: Ports, secrets: StackSecrets, node: NatsNode | None = None) -> list[str]:
+    """Write the configuration of a server, the first unless told, and return the command that starts it."""
+    node = node or ports.broker[0]
+    path = data / f"{node.name}.conf"
+    write_private(path, nats_config(data, ports, secrets, node))
     return [binary("nats-server"), "--config", str(path)]
 
 

@@ -32,7 +32,8 @@ def for_deployable(deployable: Deployable, data: Path, ports: Ports, secrets: St
     if deployable.group is Group.SERVICE:
         # The gateway knows its own keys and needs no bus.
         settings |= {
-            "CME_NATS_URL": f"nats://127.0.0.1:{ports.nats}",
+            "CME_NATS_URL": ports.nats_url,
+            "CME_NATS_REPLICAS": str(ports.nats_nodes),
             "CME_NATS_USER": name,
             "CME_NATS_PASSWORD": secrets.nats_passwords[name],
             "CME_JWKS_URL": f"{ports.gateway_url}/oauth/jwks",
@@ -44,7 +45,7 @@ def for_auditor(ports: Ports, secrets: StackSecrets) -> dict[str, str]:
     """What the operations process reads the engines with; never on its command line, which everybody can read."""
     return {
         "CME_AUDIT_MONGO_URL": mongo_url(ports),
-        "CME_AUDIT_NATS_URL": f"nats://127.0.0.1:{ports.nats}",
+        "CME_AUDIT_NATS_URL": ports.nats_url,
         "CME_AUDIT_NATS_USER": NATS_TOOL_USER,
         "CME_AUDIT_NATS_PASSWORD": secrets.nats_passwords[NATS_TOOL_USER],
     }

@@ -15,7 +15,8 @@ from cme_local.processes import Ports
 # WiredTiger's log, the JetStream files and a pilot year stay well below this.
 NEEDED_DISK_BYTES = 300 * 1024 * 1024
 LOWEST_BASE = 1024
-HIGHEST_BASE = 65535 - 11
+# A stack whose broker is a cluster counts nineteen ports from its base.
+HIGHEST_BASE = 65535 - 18
 
 
 def check_ports(ports: Ports) -> None:
@@ -70,6 +71,16 @@ def check_disk(folder: Path) -> None:
         raise UserError(
             f"Only {free // 2**20} MB are free at {folder}, and a stack needs {NEEDED_DISK_BYTES // 2**20} MB. "
             "Free some space, or use --data on another disk."
+        )
+
+
+def check_broker(data: Path, ports: Ports) -> None:
+    """Refuse a broker of another size than the one whose messages are kept here: its streams would be empty."""
+    kept = {folder.name for folder in data.glob("nats*") if folder.is_dir()}
+    if kept and kept != {node.name for node in ports.broker}:
+        raise UserError(
+            f"{data} holds the messages of a broker of {len(kept)} server(s). Use --nats-nodes {len(kept)}, "
+            "or --data DIR for another stack."
         )
 
 

@@ -1,7 +1,8 @@
 """The one table of what runs: the local stack, the container images and the Kubernetes manifests agree with it."""
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -42,11 +43,17 @@ DEPLOYABLES: tuple[Deployable, ...] = (
     Deployable("gateway", "cme-gateway", "gateway", 0, Group.GATEWAY),
 )
 
-ENGINES = ("nats", "mongo")
 OPERATIONS_MODULE = "cme_local.ops"
 
-# The deployables, the engines, and one process for trace store and mail catcher.
-PROCESS_COUNT = len(DEPLOYABLES) + len(ENGINES) + 1
+
+@dataclass(frozen=True)
+class NatsNode:
+    """One server of the broker and its ports: for clients, for monitoring, for the routes of the others."""
+
+    name: str
+    port: int
+    monitoring: int
+    routes: int
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,10 @@ class Ports:
     """The ports of a stack, counted from its base."""
 
     base: int
+    #: Servers of the broker: one, or a cluster of three.
+    nats_nodes: int = 1
+    #: By (node, node that it reaches), the port of an experiment's proxy between them.
+    route_proxies: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def of(self, deployable: str) -> int:
         """The port of a service or of the gateway."""
@@ -76,7 +87,7 @@ class Ports:
 
     @property
     def nats(self) -> int:
-        """NATS clients."""
+        """NATS clients, of the first server."""
         return self.base + 9
 
     @property
@@ -86,8 +97,32 @@ class Ports:
 
     @property
     def nats_monitoring(self) -> int:
-        """NATS monitoring over HTTP."""
+        """NATS monitoring over HTTP, of the first server."""
         return self.base + 11
+
+    @property
+    def broker(self) -> tuple[NatsNode, ...]:
+        """The servers of the broker."""
+        if self.nats_nodes == 1:
+            return (NatsNode("nats", self.nats, self.nats_monitoring, self.base + 12),)
+        others = range(self.base + 13, self.base + 13 + 3 * (self.nats_nodes - 1), 3)
+        return (
+            NatsNode("nats-1", self.nats, self.nats_monitoring, self.base + 12),
+            *(NatsNode(f"nats-{n}", port, port + 1, port + 2) for n, port in enumerate(others, start=2)),
+        )
+
+    @property
+    def nats_url(self) -> str:
+        """Where clients find the broker: its servers, comma separated."""
+        return ",".join(f"nats://127.0.0.1:{node.port}" for node in self.broker)
+
+    def route_urls(self, node: NatsNode, user: str, password: str) -> list[str]:
+        """Where a server of the broker reaches the others."""
+        return [
+            f"nats-route://{user}:{password}@127.0.0.1:{self.route_proxies.get((node.name, other.name), other.routes)}"
+            for other in self.broker
+            if other != node
+        ]
 
     def url(self, port: int) -> str:
         """A loopback URL."""
@@ -104,10 +139,18 @@ class Ports:
             "traces": self.traces,
             "smtp": self.smtp,
             "mail": self.mail,
-            "nats": self.nats,
             "mongo": self.mongo,
-            "nats_monitoring": self.nats_monitoring,
+            **{name: port for node in self.broker for name, port in self._of_node(node)},
         }
+
+    def _of_node(self, node: NatsNode) -> list[tuple[str, int]]:
+        clustered = [(f"{node.name} routes", node.routes)] if self.nats_nodes > 1 else []
+        return [(node.name, node.port), (f"{node.name} monitoring", node.monitoring), *clustered]
+
+    @property
+    def process_count(self) -> int:
+        """The deployables, MongoDB, the broker, and one process for trace store and mail catcher."""
+        return len(DEPLOYABLES) + 1 + self.nats_nodes + 1
 
 
 def project_root() -> Path:

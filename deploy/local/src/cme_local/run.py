@@ -14,7 +14,7 @@ from cme_local.child import ChildSpec
 from cme_local.http_probe import accepts_connections, status_of
 from cme_local.interrupts import on_signal
 from cme_local.ops.settings import OperationsSettings
-from cme_local.preflight import DataDirectory, check_disk, check_ports
+from cme_local.preflight import DataDirectory, check_broker, check_disk, check_ports
 from cme_local.processes import DEPLOYABLES, OPERATIONS_MODULE, Group, Ports
 from cme_local.sandbox import provision
 from cme_local.secrets import StackSecrets, load_or_create, write_private
@@ -33,7 +33,7 @@ def urls_of(ports: Ports) -> dict[str, str]:
         "mail": f"{ports.url(ports.mail)}/mail",
         "otlp": ports.url(ports.traces),
         "smtp": f"smtp://127.0.0.1:{ports.smtp}",
-        "nats": f"nats://127.0.0.1:{ports.nats}",
+        "nats": ports.nats_url,
         "nats_monitoring": ports.url(ports.nats_monitoring),
         "mongo": engines.mongo_url(ports),
     }
@@ -45,7 +45,6 @@ async def _answers_200(url: str) -> bool:
 
 def child_specs(data: Path, ports: Ports, secrets: StackSecrets, extra_env: ExtraEnv) -> list[ChildSpec]:
     """Every process of the stack."""
-    monitoring = ports.url(ports.nats_monitoring)
     traces = ports.url(ports.traces)
     bare = environment.inherited()
     specs = [
@@ -58,13 +57,16 @@ def child_specs(data: Path, ports: Ports, secrets: StackSecrets, extra_env: Extr
             partial(accepts_connections, ports.mongo),
             one_core=True,
         ),
-        ChildSpec(
-            "nats",
-            engines.nats_command(data, ports, secrets),
-            bare,
-            Group.ENGINE,
-            f"nats://127.0.0.1:{ports.nats}",
-            partial(_answers_200, f"{monitoring}/healthz"),
+        *(
+            ChildSpec(
+                node.name,
+                engines.nats_command(data, ports, secrets, node),
+                bare,
+                Group.ENGINE,
+                f"nats://127.0.0.1:{node.port}",
+                partial(_answers_200, f"{ports.url(node.monitoring)}/healthz"),
+            )
+            for node in ports.broker
         ),
     ]
     for deployable in sorted(DEPLOYABLES, key=lambda d: d.group is not Group.GATEWAY):
@@ -99,7 +101,7 @@ class Running:
 
 @asynccontextmanager
 async def running_stack(
-    port_base: int,
+    ports: Ports,
     data: Path,
     on_ready: Callable[[str], None] = lambda _: None,
     extra_env: ExtraEnv = MappingProxyType({}),
@@ -112,10 +114,10 @@ async def running_stack(
         UserError: a port is taken, the disk is full, the data directory is in use.
         StackError: a process did not become ready.
     """
-    ports = Ports(port_base)
     with DataDirectory(data):
         check_disk(data)
         check_ports(ports)
+        check_broker(data, ports)
         secrets = load_or_create(data)
         announced = False
 

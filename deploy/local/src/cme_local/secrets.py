@@ -12,6 +12,7 @@ from cme_local.processes import SERVICES
 
 BOOTSTRAP_CLIENT_ID = "bootstrap"
 NATS_TOOL_USER = "local"
+NATS_ROUTES_USER = "routes"
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class StackSecrets:
     address_key: str
     nats_passwords: dict[str, str]
     operations_token: str
+    nats_routes_password: str
 
 
 def write_private(path: Path, text: str) -> None:
@@ -46,6 +48,7 @@ def load_or_create(data: Path) -> StackSecrets:
         "client_secret_pepper": secrets.token_urlsafe(32),
         "address_key": secrets.token_urlsafe(32),
         "operations_token": secrets.token_urlsafe(32),
+        "nats_routes_password": secrets.token_urlsafe(24),
         "nats_passwords": {user: secrets.token_urlsafe(24) for user in (*SERVICES, NATS_TOOL_USER)},
     }
     if fresh.keys() - kept.keys():

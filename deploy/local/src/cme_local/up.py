@@ -4,14 +4,14 @@ from pathlib import Path
 
 from cme_local.console import Progress, print_stack
 from cme_local.login import login_url
-from cme_local.processes import PROCESS_COUNT
+from cme_local.processes import Ports
 from cme_local.run import running_stack
 
 
-async def up(port_base: int, data: Path, as_json: bool) -> None:
+async def up(ports: Ports, data: Path, as_json: bool) -> None:
     """Bring the stack up, say where it is, and keep it until a signal or a failure."""
-    progress = Progress(PROCESS_COUNT)
-    async with running_stack(port_base, data, progress.ready) as running:
+    progress = Progress(ports.process_count)
+    async with running_stack(ports, data, progress.ready) as running:
         if as_json:
             print(running.stack.to_json(), flush=True)
         else:

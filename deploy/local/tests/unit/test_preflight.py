@@ -23,7 +23,7 @@ class DiskUsage(NamedTuple):
 
 @pytest.mark.parametrize("base", [80, 65530])
 def test_a_port_base_out_of_range_is_refused(base: int) -> None:
-    with pytest.raises(UserError, match="--port-base must lie between 1024 and 65524"):
+    with pytest.raises(UserError, match="--port-base must lie between 1024 and 65517"):
         preflight.check_ports(Ports(base))
 
 
@@ -42,6 +42,23 @@ def test_a_data_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None
         preflight.DataDirectory(tmp_path / "file"),
     ):
         pytest.fail("entered a directory that is a file")
+
+
+@pytest.mark.parametrize(("before", "now"), [(1, 3), (3, 1)])
+def test_a_broker_of_another_size_is_refused_where_messages_are_kept(before: int, now: int, tmp_path: Path) -> None:
+    for node in Ports(8800, before).broker:
+        (tmp_path / node.name).mkdir()
+
+    preflight.check_broker(tmp_path, Ports(8800, before))
+    with pytest.raises(UserError, match=f"Use --nats-nodes {before}"):
+        preflight.check_broker(tmp_path, Ports(8800, now))
+
+
+def test_a_stack_with_a_clustered_broker_has_ports_of_its_own_for_each_server() -> None:
+    single, clustered = Ports(8800).named(), Ports(8800, 3).named()
+
+    assert sorted(single.values()) == list(range(8800, 8812))
+    assert sorted(clustered.values()) == list(range(8800, 8819))
 
 
 def test_the_stack_file_lies_beside_the_default_data_and_inside_any_other(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import aiohttp
 import psutil  # type: ignore[import-untyped]
 
 from cme_local.errors import StackError
+from cme_local.processes import Ports
 from cme_local.run import running_stack
 from cme_local.stack import Stack
 
@@ -25,7 +26,7 @@ PATH = f"/{SERVICE}/v1/catalogue/changes"
 async def measure() -> dict[str, Any]:
     """One client, one request at a time; rounds alternate, so that what else the machine does hits both alike."""
     with tempfile.TemporaryDirectory(prefix="cme-bench-") as folder:
-        async with running_stack(PORT_BASE, Path(folder) / "data") as running:
+        async with running_stack(Ports(PORT_BASE), Path(folder) / "data") as running:
             return await _compare(running.stack)
 
 
