@@ -70,6 +70,16 @@ class Letter:
         return datetime.fromisoformat(self.headers["Cme-Buried-At"])
 
 
+class LetterGone(NotFound):
+    """It was a dead letter and is none any more."""
+
+    code = "dead_letter_gone"
+
+    def __init__(self, number: int) -> None:
+        super().__init__("dead letter")
+        self.detail = f"Dead letter {number} is gone: it was redriven or discarded already, or its time was up."
+
+
 class DeadLetters:
     """Buries messages and finds them again."""
 
@@ -141,11 +151,12 @@ class DeadLetters:
         return [int(row["number"]) for row in await self._rows.find(later, sort=[("sequence", 1)])]
 
     async def find(self, number: int) -> Letter:
-        """A dead letter. Raises NotFound, or nats' errors when the broker does not answer."""
+        """A dead letter. Raises NotFound, LetterGone, or nats' errors when the broker does not answer."""
         try:
             return self._letter(await self._jetstream.get_msg(self._stream, number))
         except NotFoundError:
-            raise NotFound("dead letter") from None
+            last = (await self._jetstream.stream_info(self._stream)).state.last_seq
+            raise (LetterGone(number) if number <= last else NotFound("dead letter")) from None
 
     async def list_after(self, number: int, limit: int) -> list[Letter]:
         """Up to `limit` letters after a number. Raises nats' errors when the broker does not answer."""

@@ -18,7 +18,7 @@ from cme_kit.auth import InsufficientScope, Principal, Requires
 from cme_kit.dead_letters import DeadLetters, Letter
 from cme_kit.http import Paged, page_of, service_router
 from cme_kit.problems import Unavailable, Unprocessable
-from cme_kit.redrive import Redrive
+from cme_kit.redrive import Prospect, Redrive
 from cme_kit.schemas import Page, Schema, ShortText
 
 log = structlog.get_logger(__name__)
@@ -44,6 +44,15 @@ class DeadLetterWithBody(DeadLetterView):
 
     body: str = Field(description="The message as it came")
     encoding: Literal["utf-8", "base64"] = Field(description="How `body` says the bytes")
+
+
+class Rehearsal(BaseModel):
+    """What redriving a dead letter would do now."""
+
+    number: int
+    outcome: Prospect = Field(description="applied_before: its effect is there, redriving would only remove the letter")
+    reason: str | None = Field(description="Why it would fail")
+    behind: list[int] = Field(description="Letters behind it in its aggregate, which redriving it would try next")
 
 
 class RedriveOutcome(BaseModel):
@@ -91,6 +100,16 @@ def dead_letters_router(service: str) -> APIRouter:
         except UnicodeDecodeError:
             body, encoding = base64.b64encode(letter.body).decode("ascii"), "base64"
         return DeadLetterWithBody.model_validate({**_view(letter).model_dump(), "body": body, "encoding": encoding})
+
+    @router.post("/{number}/rehearsal", summary="What redriving it would do")
+    async def rehearse_dead_letter(
+        request: Request, number: Number, _: Annotated[Principal, Requires("operations:write")]
+    ) -> Rehearsal:
+        """The event is applied in a transaction that is then undone: nothing changes."""
+        redrive: Redrive = request.app.state.platform.redrive
+        with _broker():
+            rehearsed = await redrive.rehearse(number)
+        return Rehearsal(number=number, outcome=rehearsed.prospect, reason=rehearsed.reason, behind=rehearsed.behind)
 
     @router.post("/{number}/redrive", summary="Apply it now")
     async def redrive_dead_letter(

@@ -39,6 +39,10 @@ class Early(Exception):
         self.sequence = sequence
 
 
+class _Rehearsed(Exception):
+    """Ends a transaction that was only to be tried."""
+
+
 class Inbox:
     """Applies events: the effect and the inbox row are one transaction, so a repeated event finds its row."""
 
@@ -49,8 +53,8 @@ class Inbox:
         self._subscriptions = subscriptions
         self._one_at_a_time = asyncio.Lock()
 
-    async def apply(self, envelope: CloudEvent, *, over_gap: bool = False) -> Applied:
-        """Apply an event unless it was applied before.
+    async def apply(self, envelope: CloudEvent, *, over_gap: bool = False, commit: bool = True) -> Applied:
+        """Apply an event unless it was applied before; without `commit` only find out what would become of it.
 
         Raises Early when the event before it is missing (unless `over_gap`), Unreadable when the body does not fit or
         another event holds its number, and whatever the handler raises.
@@ -79,6 +83,8 @@ class Inbox:
                 outcome = Applied.WITH_GAP
                 await self._rows.update({"_id": event_id}, {"$set": {"gap": True}}, session=tx.session)
             await subscription.handler(tx, event)
+            if not commit:
+                raise _Rehearsed
 
         try:
             if subscription.serial:
@@ -86,6 +92,8 @@ class Inbox:
                     await self._outbox.transaction(work)
             else:
                 await self._outbox.transaction(work)
+        except _Rehearsed:
+            pass
         except DuplicateKeyError:
             # Applied before, or its number is taken, or the handler broke a unique index of its own: a failure.
             if await self._rows.find_one({"_id": event_id}):

@@ -101,7 +101,35 @@ async def test_what_keeps_failing_is_buried_after_the_schedule_and_applied_when_
     assert {answer.status_code for answer in redriven} <= {200, 404}
     assert "applied" in {answer.json().get("outcome") for answer in redriven}
     await settled(consuming, 0, "refused")
-    assert (await consuming.ask("POST", f"/{letter['number']}/redrive")).status_code == 404
+    again = await consuming.ask("POST", f"/{letter['number']}/redrive")
+    assert (again.status_code, again.json()["code"]) == (404, "dead_letter_gone")
+
+
+async def test_a_rehearsal_says_what_redriving_would_do_and_changes_nothing(consuming: Consuming) -> None:
+    refusing = Refusing("1")
+    consuming.hooks.append(refusing)
+    first_event = envelope("org_1", 1, organisation("1"))
+    await consuming.send(first_event)
+    await consuming.send(envelope("org_1", 2, organisation("2"), after(OrganisationRegistered, 1)))
+    first, second = (letter["number"] for letter in await settled(consuming, 2))
+
+    refused = (await consuming.ask("POST", f"/{first}/rehearsal")).json()
+    blocked = (await consuming.ask("POST", f"/{second}/rehearsal")).json()
+    refusing.labels.clear()
+    ready = (await consuming.ask("POST", f"/{first}/rehearsal")).json()
+
+    assert refused == {"number": first, "outcome": "would_fail", "reason": "NotYet: not now", "behind": [second]}
+    assert (blocked["outcome"], blocked["reason"]) == ("would_fail", f"behind dead letter {first}")
+    assert ready == {"number": first, "outcome": "would_apply", "reason": None, "behind": [second]}
+    assert await consuming.inbox() == []
+    await settled(consuming, 2)
+    await consuming.send(first_event)
+
+    async def applied() -> bool:
+        return await consuming.applied() == ["1"]
+
+    await eventually(applied)
+    assert (await consuming.ask("POST", f"/{first}/rehearsal")).json()["outcome"] == "applied_before"
 
 
 async def test_events_behind_a_dead_letter_follow_it_and_are_redriven_with_it_in_order(consuming: Consuming) -> None:
@@ -189,6 +217,7 @@ async def test_letters_are_listed_in_pages(consuming: Consuming) -> None:
         ("GET", "/x", 422),
         ("GET", "/9223372036854775808", 422),
         ("POST", "/99/redrive", 404),
+        ("POST", "/99/rehearsal", 404),
         ("POST", "/99/discard", 404),
     ],
 )
@@ -214,6 +243,7 @@ async def test_readers_change_nothing_and_see_no_personal_data(consuming: Consum
     assert (await consuming.ask("GET", f"/{letter['number']}", reader)).status_code == 403
     assert (await consuming.ask("GET", f"/{letter['number']}")).status_code == 200
     assert (await consuming.ask("POST", f"/{letter['number']}/redrive", reader)).status_code == 403
+    assert (await consuming.ask("POST", f"/{letter['number']}/rehearsal", reader)).status_code == 403
     assert (await consuming.ask("POST", f"/{letter['number']}/discard", reader)).status_code == 403
 
 
