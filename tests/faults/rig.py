@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
+from itertools import permutations
 from pathlib import Path
 
 from cme_local.child import Child
@@ -32,6 +33,8 @@ from .workload import Api
 from .workload import opened as open_api
 
 PORT_BASE = 12700
+#: Of one stack, its proxies included.
+PORTS = 60
 SCOPES = "enrolment.organisations:write operations:read operations:write"
 INSIDE = Path(__file__).parent / "inside"
 #: The database's recovery needs room beside its log.
@@ -64,6 +67,11 @@ class Rig:
     def names(self) -> list[str]:
         """Every process."""
         return list(self.running.supervisor.children)
+
+    @property
+    def nodes(self) -> list[str]:
+        """The servers of the broker."""
+        return [name for name in self.names if name.startswith("nats")]
 
     def pid(self, name: str) -> int:
         """The process id of a process that runs."""
@@ -101,9 +109,13 @@ class Rig:
         """SIGKILL, and no restart before `release`."""
         self.running.supervisor.children[name].hold()
 
-    def release(self, name: str) -> None:
-        """Start what is held."""
-        self.running.supervisor.children[name].release()
+    async def release(self, *names: str) -> None:
+        """Start what is held, and wait until it is ready."""
+        children = [self.running.supervisor.children[name] for name in names]
+        for child in children:
+            child.release()
+        await self.until(lambda: all(child.pid is not None for child in children), f"{names} start")
+        await self.ready(*names)
 
     @asynccontextmanager
     async def frozen(self, *names: str) -> AsyncIterator[None]:
@@ -205,9 +217,10 @@ class Rig:
 
 
 def _links(ports: Ports, proxy_ports: range, dice: random.Random) -> dict[tuple[str, str], Proxy]:
-    """A proxy for each service to each engine, and for the gateway to each service."""
+    """A proxy for each service to each engine, for the gateway to each service, between the servers of the broker."""
     free = iter(proxy_ports)
-    wanted = [((service, "nats"), ports.nats) for service in SERVICES]
+    wanted = [((service, node.name), node.port) for service in SERVICES for node in ports.broker]
+    wanted += [((one.name, other.name), other.routes) for one, other in permutations(ports.broker, 2)]
     wanted += [((who, "mongo"), ports.mongo) for who in (*SERVICES, "gateway")]
     wanted += [(("gateway", service), ports.of(service)) for service in SERVICES]
     return {link: Proxy(next(free), target, dice) for link, target in wanted}
@@ -221,7 +234,7 @@ def _environment(ports: Ports, links: dict[tuple[str, str], Proxy], broken: str)
     }
     for service in SERVICES:
         added[service] |= {
-            "CME_NATS_URL": f"nats://127.0.0.1:{links[service, 'nats'].port}",
+            "CME_NATS_URL": ",".join(f"nats://127.0.0.1:{links[service, node.name].port}" for node in ports.broker),
             "PYTHONPATH": os.pathsep.join((str(INSIDE), str(AS_IN_IMAGE))),
         }
         if broken:
@@ -233,26 +246,30 @@ def _environment(ports: Ports, links: dict[tuple[str, str], Proxy], broken: str)
 
 
 @asynccontextmanager
-async def rigged(dice: random.Random, broken: str = "", folder: Path | None = None) -> AsyncIterator[Rig]:
+async def rigged(
+    dice: random.Random, broken: str = "", folder: Path | None = None, nats_nodes: int = 1
+) -> AsyncIterator[Rig]:
     """A stack of its own with every connection proxied; gone with its data after the block.
 
     `broken` takes the outbox or the inbox away.
     """
-    base = next(free_bases(range(PORT_BASE, PORT_BASE + 4000, 40)))
-    ports = Ports(base)
-    links = _links(ports, range(base + 20, base + 40), dice)
+    base = next(free_bases(range(PORT_BASE, PORT_BASE + 4000, PORTS)))
+    ports = Ports(base, nats_nodes)
+    links = _links(ports, range(base + 20, base + PORTS - 1), dice)
+    pairs = permutations((node.name for node in ports.broker), 2)
+    ports = replace(ports, route_proxies={pair: links[pair].port for pair in pairs})
     folder = folder or Path(tempfile.mkdtemp(prefix="cme-faults-"))
     async with AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         for link in links.values():
             await stack.enter_async_context(link.serving())
         environment = _environment(ports, links, broken)
-        running = await stack.enter_async_context(running_stack(base, folder / "data", extra_env=environment))
+        running = await stack.enter_async_context(running_stack(ports, folder / "data", extra_env=environment))
         stores = await stack.enter_async_context(open_stores(running.stack))
         api = await stack.enter_async_context(open_api(running.stack, SCOPES))
         spent = folder / "spent"
         spent.mkdir()
-        rig = Rig(running, stores, api, links, spent, base + 39)
+        rig = Rig(running, stores, api, links, spent, base + PORTS - 1)
         await rig.ready()
         await rig.quiet()
         yield rig

@@ -31,6 +31,13 @@ class Stores:
     #: (stream, name) of every consumer seen so far.
     consumers: set[tuple[str, str]] = field(default_factory=set)
 
+    async def leader_of(self, stream: str) -> str:
+        """The server that leads a stream. Raises NatsError while none does."""
+        cluster = (await self.jetstream.stream_info(stream)).cluster
+        if cluster is None or cluster.leader is None:
+            raise nats.js.errors.ServiceUnavailableError(description=f"nobody leads {stream}")
+        return cluster.leader
+
     async def organisations(self, run: str = "") -> list[tuple[str, str]]:
         """(name, id) of every organisation, or of those that one run registered."""
         wanted = {"name": {"$regex": f"^{run} "}} if run else {}

@@ -3,8 +3,9 @@
 import random
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 from .disks import NotPossible
 from .outcome import Row
@@ -14,7 +15,12 @@ from .scene import Experiment, perform
 
 def _stage(name: str, without: str, seed: int) -> AbstractAsyncContextManager[Rig]:
     dice = random.Random(f"{seed} {name}")
-    stages = {"proxied": rigged, "year": rigged, "small disks": rigged_on_small_disks}
+    stages: dict[str, Callable[[random.Random, str], AbstractAsyncContextManager[Rig]]] = {
+        "proxied": rigged,
+        "year": rigged,
+        "small disks": rigged_on_small_disks,
+        "cluster": partial(rigged, nats_nodes=3),
+    }
     return stages[name](dice, without)
 
 

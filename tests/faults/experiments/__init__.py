@@ -1,5 +1,5 @@
 """Every experiment, registered by being imported."""
 
-from . import crashes, disks, engines, messages, network, replicas, sabotage, soak, year
+from . import cluster, crashes, disks, engines, messages, network, replicas, sabotage, soak, year
 
-__all__ = ["crashes", "disks", "engines", "messages", "network", "replicas", "sabotage", "soak", "year"]
+__all__ = ["cluster", "crashes", "disks", "engines", "messages", "network", "replicas", "sabotage", "soak", "year"]

@@ -19,9 +19,7 @@ async def lease_handed_over(scene: Scene) -> None:
         scene.require(await writes.acknowledge(SOME), "the other replica took no writes")
         scene.healed()
         await _published_without(scene)
-        scene.rig.release("enrolment")
-        await scene.rig.until(lambda: scene.rig.running.supervisor.children["enrolment"].pid is not None, "it starts")
-        await scene.rig.ready("enrolment")
+        await scene.rig.release("enrolment")
         scene.rig.route("enrolment")
         await writes.acknowledge(SOME)
 

@@ -1,0 +1,106 @@
+"""A broker of three servers that dies in part, as a whole, and that is divided."""
+
+import asyncio
+import time
+
+from ..scene import Scene, experiment
+from ..workload import Workload
+
+STREAM = "CME_ENROLMENT"
+SOME = 30
+#: A new leader is elected after 4 to 9 s without the old one's heartbeat.
+GOES_ON_WITHIN_S = 30.0
+#: Longer than an election, and longer than the old leader needs to notice that it is alone (10 s).
+DIVIDED_S = 14.0
+
+
+async def _goes_on(scene: Scene, writes: Workload, what: str) -> None:
+    """Require that what is written by now and a little later reaches every subscriber while the fault lasts."""
+    scene.require(await writes.acknowledge(SOME), f"writes stood still with {what}")
+    wanted = set(writes.told.acknowledged.values())
+    give_up = time.monotonic() + GOES_ON_WITHIN_S
+    while time.monotonic() < give_up:
+        applied = await scene.rig.stores.applied()
+        if all(wanted <= counts.keys() for counts in applied.values()):
+            return
+        await asyncio.sleep(0.2)
+    scene.require(False, f"events stood still with {what}")
+
+
+async def _without(scene: Scene, node: str, what: str) -> None:
+    async with scene.load() as writes:
+        await writes.acknowledge(SOME)
+        scene.rig.hold(node)
+        await _goes_on(scene, writes, what)
+        await scene.rig.release(node)
+        scene.healed()
+        await writes.acknowledge(SOME)
+
+
+@experiment("cluster-leader-killed", stage="cluster")
+async def leader_killed(scene: Scene) -> None:
+    """The server that leads the stream is killed and stays away; another one leads, and events go on."""
+    await _without(scene, await scene.rig.stores.leader_of(STREAM), "the stream's leader away")
+
+
+@experiment("cluster-minority-killed", stage="cluster")
+async def minority_killed(scene: Scene) -> None:
+    """A server that only follows is killed and stays away; events go on."""
+    leader = await scene.rig.stores.leader_of(STREAM)
+    await _without(scene, scene.dice.choice([node for node in scene.rig.nodes if node != leader]), "a follower away")
+
+
+@experiment("cluster-majority-lost", stage="cluster")
+async def majority_lost(scene: Scene) -> None:
+    """Two of three servers are away: nothing is published, and writes go on into the outbox."""
+    rows = scene.rig.stores.mongo["enrolment"]["outbox"]
+    away = scene.dice.sample(scene.rig.nodes, 2)
+    async with scene.load() as writes:
+        await writes.acknowledge(SOME)
+        for node in away:
+            scene.rig.hold(node)
+        scene.require(await writes.acknowledge(100), "writes stood still without a majority")
+        waiting = await rows.count_documents({"published": False})
+        scene.require(waiting >= SOME, f"only {waiting} events waited: the one server that was left took some")
+        await scene.rig.release(*away)
+        scene.healed()
+        await writes.acknowledge(SOME)
+
+
+@experiment("cluster-restart-all", stage="cluster", rounds=2)
+async def restart_all(scene: Scene) -> None:
+    """All three servers are killed at once and start again."""
+    async with scene.load() as writes:
+        await writes.acknowledge(SOME)
+        await scene.rig.kill_and_wait(*scene.rig.nodes)
+        scene.healed()
+        await writes.acknowledge(SOME)
+
+
+@experiment("cluster-rolling-restart", stage="cluster")
+async def rolling_restart(scene: Scene) -> None:
+    """One server after the other is stopped and started again, each when the one before is ready."""
+    async with scene.load() as writes:
+        for node in scene.rig.nodes:
+            await writes.acknowledge(SOME)
+            await scene.rig.restart(node)
+        scene.healed()
+        await writes.acknowledge(SOME)
+
+
+@experiment("cluster-partitioned", stage="cluster")
+async def partitioned(scene: Scene) -> None:
+    """The server that leads the stream is cut off from the other two, and clients still reach all three."""
+    leader = await scene.rig.stores.leader_of(STREAM)
+    routes = [scene.rig.links[pair] for pair in scene.rig.links if leader in pair and set(pair) <= set(scene.rig.nodes)]
+    async with scene.load() as writes:
+        await writes.acknowledge(SOME)
+        for link in routes:
+            link.black_hole()
+        await asyncio.sleep(DIVIDED_S)
+        scene.require(any(link.felt for link in routes), "no route felt the fault")
+        scene.require(await scene.rig.stores.leader_of(STREAM) != leader, "nobody else was elected")
+        for link in routes:
+            link.heal()
+        scene.healed()
+        await writes.acknowledge(SOME)
