@@ -71,6 +71,8 @@ def parser() -> argparse.ArgumentParser:
         "--wait", type=float, default=10.0, metavar="SECONDS", help="settle time before what looks broken is told (10)"
     )
 
+    _dlq_commands(command("dlq", _dlq, "List, show, redrive or discard messages that a service could not apply."))
+
     backup = command("backup", _backup, "Write a consistent copy of a running stack into one file. The file is secret.")
     backup.add_argument("file", type=Path, metavar="FILE", help="the archive to write")
     backup.add_argument("--data", type=Path, metavar="DIR", help="data directory (.cme/data)")
@@ -91,6 +93,28 @@ def parser() -> argparse.ArgumentParser:
     command("doctor", _doctor, "Check Python, ports, disk and engines of this machine.")
     command("version", _version, "Print the version.")
     return top
+
+
+def _dlq_commands(dlq: argparse.ArgumentParser) -> None:
+    acts = dlq.add_subparsers(dest="act", title="what to do", metavar="ACT", required=True)
+
+    def act(name: str, text: str) -> argparse.ArgumentParser:
+        made = acts.add_parser(name, help=text, description=text)
+        made.add_argument("--service", metavar="NAME", help="of this service (list, --all: of every service)")
+        made.add_argument("--data", type=Path, metavar="DIR", help="data directory (.cme/data)")
+        made.add_argument("--json", action="store_true", help="print JSON")
+        return made
+
+    act("list", "Every dead letter, oldest first.")
+    act("show", "One dead letter with its original bytes.").add_argument("number", type=int, metavar="NUMBER")
+    for made in (
+        act("redrive", "Apply dead letters now, each with those behind it in its aggregate."),
+        act("discard", "Give dead letters up for good."),
+    ):
+        made.add_argument("numbers", type=int, nargs="*", metavar="NUMBER")
+        made.add_argument("--all", action="store_true", help="every one")
+        made.add_argument("--dry-run", action="store_true", help="say what would happen and change nothing")
+    made.add_argument("--reason", metavar="TEXT", help="why nobody needs them any more")
 
 
 def _data(arguments: argparse.Namespace) -> Path:
@@ -145,6 +169,24 @@ def _check(arguments: argparse.Namespace) -> int:
     from cme_local.check.command import check_stack
 
     return check_stack(_data(arguments), arguments.json, arguments.wait)
+
+
+def _dlq(arguments: argparse.Namespace) -> int:
+    from cme_local import dlq
+    from cme_local.operating import Operator
+    from cme_local.stack import Stack
+
+    operator = Operator.of(Stack.of_running(_data(arguments)))
+    service, as_json = arguments.service, arguments.json
+    match arguments.act:
+        case "list":
+            return dlq.list_letters(operator, service, as_json)
+        case "show":
+            return dlq.show_letter(operator, service, arguments.number, as_json)
+    chosen = dlq.Chosen(service, arguments.numbers, arguments.all)
+    if arguments.act == "redrive":
+        return dlq.redrive_letters(operator, chosen, arguments.dry_run, as_json)
+    return dlq.discard_letters(operator, chosen, arguments.reason, arguments.dry_run, as_json)
 
 
 def _backup(arguments: argparse.Namespace) -> int:
