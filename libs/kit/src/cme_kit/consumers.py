@@ -196,7 +196,7 @@ class Consumers:
         """One attempt at a message: None when its outcome is certain, else the seconds until the next."""
         message = held.message
         headers = message.headers or {}
-        attributes = {
+        attributes: dict[str, str | int] = {
             "messaging.system": "nats",
             "messaging.destination.name": message.subject,
             "messaging.message.id": headers.get("Nats-Msg-Id", ""),

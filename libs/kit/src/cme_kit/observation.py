@@ -12,10 +12,10 @@ from nats.js.errors import NotFoundError
 from pydantic import BaseModel, Field
 
 from cme_kit import metrics
+from cme_kit.leases import LEASES
 from cme_kit.mongo import PyMongoError
 from cme_kit.outbox import OUTBOX
 from cme_kit.platform import Platform
-from cme_kit.relay import LEASES
 from cme_kit.streams import dead_letters_of
 
 #: A scraper waits 10 s by default; an engine that is away must not take all of them.

@@ -12,8 +12,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import timedelta
-from uuid import uuid4
 
 import structlog
 from cme_contracts.envelope import CONTENT_TYPE
@@ -28,19 +26,21 @@ from cme_kit import metrics
 from cme_kit.clock import Clock
 from cme_kit.failpoints import failpoint
 from cme_kit.ids import ids_in
-from cme_kit.mongo import Database, Document, DuplicateKeyError, PyMongoError
+from cme_kit.leases import Lease
+from cme_kit.mongo import Database, Document, PyMongoError
 from cme_kit.outbox import OUTBOX, Outbox
 from cme_kit.telemetry import current_traceparent, span
 
-LEASES = "leases"
-BATCH = 1000
+#: Rows that are read at once: the embedded database sorts all that wait for each reading.
+BATCH = 5000
 #: Publishes that wait for the broker's acknowledgement at once.
 IN_FLIGHT = 200
 POLL_SECONDS = 2.0
 #: Marks of published rows are written together, at most this long after the first of them.
 MARK_SECONDS = 0.05
+#: … and at most so many: on the embedded database a longer list of ids costs more for each of them.
+MARKED_TOGETHER = 100
 DRAIN_SECONDS = 5.0
-LEASE = timedelta(seconds=4)
 #: Aggregates whose newest published sequence is remembered.
 REMEMBERED = 10_000
 #: Ids of an event that its span names, so that a trace is found by the id of anybody it concerns.
@@ -68,10 +68,8 @@ class Relay:
         self._clock = clock
         self._restore = restore
         self._rows = database.collection(OUTBOX)
-        self._leases = database.collection(LEASES)
+        self._lease = Lease(database, "relay", clock)
         self._call = f"cme.relay.{database.name}"
-        self._owner = uuid4().hex
-        self._leads_until = 0.0
         self._turn = asyncio.Lock()
         self._in_flight = asyncio.Semaphore(IN_FLIGHT)
         #: The newest sequence of an aggregate that this process published.
@@ -108,7 +106,7 @@ class Relay:
             async with asyncio.timeout(DRAIN_SECONDS), self._turn:
                 await self._publish_what_waits()
                 await self._mark()
-                await self._leases.delete({"_id": "relay", "owner": self._owner})
+                await self._lease.give_up()
         except (PyMongoError, NatsError, OSError, TimeoutError) as error:
             log.warning("what is left waits for the next leader", error=type(error).__name__)
         metrics.LEADS.set(0)
@@ -157,38 +155,48 @@ class Relay:
         return bool(row["sequence"] == 1 or self._reached.get(row["aggregate"]) == row["sequence"] - 1)
 
     async def _leads(self) -> bool:
-        """Whether this replica holds the lease; taken or prolonged in its second half."""
-        began = time.monotonic()
-        if self._leads_until - began > LEASE.total_seconds() / 2:
-            return True
-        now = self._clock.now()
-        free = {"_id": "relay", "$or": [{"owner": self._owner}, {"until": {"$lt": now}}]}
-        try:
-            await self._leases.update(free, {"$set": {"owner": self._owner, "until": now + LEASE}}, upsert=True)
-        except DuplicateKeyError:  # somebody else holds it, so the upsert found no match and could not insert
-            metrics.LEADS.set(0)
-            return False
-        if self._leads_until < began:
-            # New in office, or back after a pause: another replica may have published meanwhile.
+        """Whether this replica is the one that publishes."""
+        term = self._lease.terms
+        leads = await self._lease.held()
+        metrics.LEADS.set(leads)
+        if self._lease.terms != term:  # another replica may have published meanwhile
             self._reached.clear()
             self._look = True
-        # Measured from before the question: a process that is paused here finds its lease over.
-        self._leads_until = began + LEASE.total_seconds()
-        metrics.LEADS.set(1)
-        return True
+        return leads
 
     async def publish_batch(self) -> int:
         """Publish the oldest unpublished rows of the database; how many got through.
 
-        A row is marked after the server's acknowledgement; a crash in between publishes it again under the same
-        id, which the stream's deduplication and every inbox absorb.
+        A row is marked after the server's acknowledgement, while the next ones are published; a crash in between
+        publishes it again under the same id, which the stream's deduplication and every inbox absorb.
         """
         rows = await self._rows.find(WAITING, sort=[("created", 1)], limit=BATCH)
         complete = len(rows) < BATCH
-        self._outbox.pending = len(rows) if complete else await self._rows.count(WAITING)
-        try:
-            return await self._publish_all(rows, complete)
-        finally:
+        if complete:
+            self._outbox.pending = len(rows)
+        elif self._outbox.pending < BATCH:
+            self._outbox.pending = await self._rows.count(WAITING)
+        over = asyncio.Event()
+
+        async def publish() -> int:
+            try:
+                return await self._publish_all(rows, complete)
+            finally:
+                over.set()
+
+        published, marked = await asyncio.gather(publish(), self._mark_until(over), return_exceptions=True)
+        for outcome in (published, marked):
+            if isinstance(outcome, BaseException):
+                raise outcome
+        assert isinstance(published, int)
+        return published
+
+    async def _mark_until(self, over: asyncio.Event) -> None:
+        """Mark what is published, and keep the lease, until no more will be."""
+        while not over.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(MARK_SECONDS):
+                    await over.wait()
             await self._mark()
 
     async def _publish_all(self, rows: list[Document], complete: bool) -> int:
@@ -241,14 +249,14 @@ class Relay:
         metrics.PUBLISHED.inc()
 
     async def _mark(self) -> None:
-        if not self._unmarked:
-            return
-        ids = self._unmarked
-        await self._rows.update_many(
-            {"_id": {"$in": ids}}, {"$set": {"published": True, "published_at": self._clock.now()}}
-        )
-        self._unmarked = self._unmarked[len(ids) :]
-        self._outbox.pending -= len(ids)
+        while self._unmarked:
+            ids = self._unmarked[:MARKED_TOGETHER]
+            await self._rows.update_many(
+                {"_id": {"$in": ids}}, {"$set": {"published": True, "published_at": self._clock.now()}}
+            )
+            del self._unmarked[: len(ids)]
+            self._outbox.pending -= len(ids)
+            await self._leads()
 
     async def _publish(self, row: Document) -> None:
         headers = {"Nats-Msg-Id": row.get("message_id", row["_id"]), "content-type": CONTENT_TYPE}
