@@ -52,6 +52,18 @@ class Stores:
             counts[service] = {row["_id"].partition(" ")[2]: int(row["applied"]) async for row in rows}
         return counts
 
+    async def took(self, run: str) -> list[float]:
+        """Of each organisation that one run registered, the seconds from the commit to its last subscriber's."""
+        ids = [record_id for _, record_id in await self.organisations(run)]
+        first = {"aggregate": {"$in": ids}, "sequence": 1}
+        begun = {row["aggregate"]: row["created"] async for row in self.mongo["enrolment"]["outbox"].find(first)}
+        took = dict.fromkeys(ids, 0.0)
+        for service in SUBSCRIBED:
+            async for row in self.mongo[service]["inbox"].find({**first, "source": "/enrolment"}):
+                seconds = (row["applied_at"] - begun[row["aggregate"]]).total_seconds()
+                took[row["aggregate"]] = max(took[row["aggregate"]], seconds)
+        return list(took.values())
+
     async def waiting(self) -> dict[str, int]:
         """What is still under way: unpublished rows by service, unapplied messages by consumer."""
         found: dict[str, int] = {}

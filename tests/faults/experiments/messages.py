@@ -8,10 +8,14 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
+import aiohttp
+
 from ..scene import Scene, experiment
 from ..stores import SUBSCRIBED, event_id
 
 STREAM = "CME_ENROLMENT"
+#: By how much poison may hold up its neighbours.
+DELAY_S = 1.0
 POISON_SUBJECT = "cme.enrolment.organisation.registered.v1"
 
 
@@ -73,17 +77,36 @@ async def poison(scene: Scene) -> None:
     """Messages that no handler can read are put aside with a reason by every subscriber, and hold up nobody."""
     before = await _buried(scene)
     messages = _poison(scene.dice)
+    async with scene.load() as usual:
+        await usual.acknowledge(40)
+    await scene.rig.quiet()
     async with scene.load() as writes:
-        await writes.acknowledge(20)
         for body in messages:
+            await writes.acknowledge(5)
             await scene.rig.stores.jetstream.publish(POISON_SUBJECT, body)
-        await writes.acknowledge(20)
+        await writes.acknowledge(10)
     scene.healed()
     await scene.rig.quiet()
+    slowest, usually = [max(await scene.rig.stores.took(load.run)) for load in (writes, usual)]
+    scene.row.figures["neighbours_delayed_s"] = round(max(0.0, slowest - usually), 3)
+    scene.require(slowest - usually < DELAY_S, f"a neighbour took {slowest:.2f} s, usually at most {usually:.2f} s")
+    await _alarmed(scene)
     buried = await _buried(scene)
     for service in SUBSCRIBED:
         new = buried[service] - before[service]
         scene.require(new == len(messages), f"{service} put {new} of {len(messages)} messages aside")
+
+
+async def _alarmed(scene: Scene) -> None:
+    """The gauge that the alarm DeadLetters watches is up at every subscriber."""
+    for service in SUBSCRIBED:
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(f"{scene.rig.running.stack.urls[service]}/metrics") as answer,
+        ):
+            figures = (await answer.text()).splitlines()
+        waiting = next((line for line in figures if line.startswith("cme_dead_letters ")), "cme_dead_letters 0.0")
+        scene.require(float(waiting.split()[1]) > 0, f"{service} shows no dead letter to the alarm")
 
 
 async def _buried(scene: Scene) -> dict[str, int]:
