@@ -7,7 +7,9 @@ inside a transaction gets that guarantee from the transaction's own write concer
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -35,9 +37,26 @@ __all__ = [
     "DuplicateKeyError",
     "Index",
     "PyMongoError",
+    "NotStoodInFor",
     "Session",
     "is_passing",
+    "standing_in",
 ]
+_stand_ins: ContextVar[Mapping[str, str] | None] = ContextVar("stand_ins", default=None)
+
+
+class NotStoodInFor(Exception):
+    """A collection was used where only those that others stand in for may be."""
+
+
+@contextmanager
+def standing_in(names: Mapping[str, str]) -> Iterator[None]:
+    """In the block another collection stands in for each of these (name -> name), and no other one can be used."""
+    token = _stand_ins.set(names)
+    try:
+        yield
+    finally:
+        _stand_ins.reset(token)
 
 
 @dataclass(frozen=True)
@@ -72,7 +91,16 @@ class Collection:
     """
 
     def __init__(self, native: Any) -> None:
-        self._native = native
+        self._usual = native
+
+    @property
+    def _native(self) -> Any:
+        stand_ins = _stand_ins.get()
+        if stand_ins is None:
+            return self._usual
+        if self._usual.name not in stand_ins:
+            raise NotStoodInFor(self._usual.name)
+        return self._usual.database[stand_ins[self._usual.name]]
 
     async def insert(self, document: Document, session: Session | None = None) -> None:
         """Store a new document. Raises DuplicateKeyError."""
@@ -155,6 +183,10 @@ class Collection:
         """Delete all matches; how many there were."""
         result = await self._native.delete_many(filter_, session=session)
         return int(result.deleted_count)
+
+    async def drop(self) -> None:
+        """Remove the collection; one that is not there is fine."""
+        await self._native.drop()
 
     async def count(self, filter_: Filter, session: Session | None = None) -> int:
         """How many match."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import nats
@@ -11,6 +12,7 @@ import structlog
 from cme_contracts import EventType
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import (
     AckPolicy,
@@ -174,30 +176,46 @@ def reader_of(service: str) -> str:
     return f"{service}_reader"
 
 
-async def read_stream(
-    jetstream: JetStreamContext, stream: str, service: str, subjects: Sequence[str] = (), *, headers_only: bool = False
-) -> AsyncIterator[Msg]:
-    """Every message that a stream holds now, oldest first, without touching the durable consumers.
+class ReadingDisturbed(NatsError):
+    """Another process began to read the same stream under the same name; read it again."""
 
-    Raises NotFoundError without the stream, NatsError when the broker does not answer, BadRequestError while another
-    replica of the service reads the same stream.
+
+async def read_stream(
+    jetstream: JetStreamContext,
+    stream: str,
+    service: str,
+    subjects: Sequence[str] = (),
+    *,
+    after: int = 0,
+    headers_only: bool = False,
+) -> AsyncIterator[Msg]:
+    """Every message that a stream holds now after a position, oldest first, without touching the durable consumers.
+
+    Raises NotFoundError without the stream, NatsError when the broker does not answer, ReadingDisturbed.
     """
     wanted = ConsumerConfig(
         name=reader_of(service),
         ack_policy=AckPolicy.NONE,
-        deliver_policy=DeliverPolicy.ALL,
+        deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+        opt_start_seq=after + 1,
         filter_subjects=sorted(subjects) or None,
         headers_only=headers_only or None,
         inactive_threshold=READER_SECONDS,
         mem_storage=True,
     )
+    with suppress(NotFoundError):  # what a crash left would go on where it was
+        await jetstream.delete_consumer(stream, reader_of(service))
     left = (await jetstream.add_consumer(stream, wanted)).num_pending or 0
     try:
         reader = await jetstream.pull_subscribe_bind(reader_of(service), stream)
+        read = 0
         while left > 0:
             for message in await reader.fetch(min(left, READ_BATCH), timeout=5):
-                left = message.metadata.num_pending or 0
+                left, read = message.metadata.num_pending or 0, read + 1
+                if message.metadata.sequence.consumer != read:
+                    raise ReadingDisturbed
                 yield message
         await reader.unsubscribe()
     finally:
-        await jetstream.delete_consumer(stream, reader_of(service))
+        with suppress(NotFoundError):
+            await jetstream.delete_consumer(stream, reader_of(service))

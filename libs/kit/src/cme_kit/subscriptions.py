@@ -31,19 +31,23 @@ class Subscription:
     event_type: EventType
     handler: Handler
     serial: bool = False
+    model: str | None = None
 
 
 def on(
-    model: type[EventModel],
+    event: type[EventModel],
     handler: Callable[[Transaction, EventModel], Awaitable[None]],
     *,
     serial: bool = False,
+    model: str | None = None,
 ) -> Subscription:
     """Subscribe `handler(tx, event)` to an event. It writes with `tx.session` only; it may run more than once.
 
     `serial` handlers run one at a time: those that all write one document would otherwise only conflict and repeat.
+    `model` names the collection that the handlers of this model alone write, from their events and nothing else, so
+    that it can be made again from the streams.
     """
-    return Subscription(event_type_of(model), handler, serial)
+    return Subscription(event_type_of(event), handler, serial, model)
 
 
 class Subscriptions:
@@ -52,8 +56,12 @@ class Subscriptions:
     def __init__(self, rows: Sequence[Subscription]) -> None:
         self._by_type = {row.event_type.type: row for row in rows}
         self.streams: dict[str, list[str]] = {}
+        #: The rows of each read model that can be made again.
+        self.models: dict[str, list[Subscription]] = {}
         for row in rows:
             self.streams.setdefault(stream_of(row.event_type), []).append(row.event_type.subject)
+            if row.model is not None:
+                self.models.setdefault(row.model, []).append(row)
 
     def __contains__(self, type_: object) -> bool:
         return type_ in self._by_type
