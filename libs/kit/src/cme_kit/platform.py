@@ -77,7 +77,7 @@ class Platform:
 
     async def start(self, subscriptions: Sequence[Subscription]) -> None:
         """Start publishing, and consuming what the service subscribes to."""
-        await self.streams.provision()
+        await self._provision()
         self.relay = Relay(self.database, self.outbox, self.nats, self.jetstream, self.clock, self.streams.provision)
         self.run("relay", self.relay.run)
         table = Subscriptions(subscriptions)
@@ -86,6 +86,15 @@ class Platform:
         self.consumers = Consumers(self.service, self.database, self.jetstream, table, applied, self.dead_letters)
         for name, work in self.consumers.tasks():
             self.run(name, work)
+
+    async def _provision(self) -> None:
+        """Make the streams, waiting as long as it takes for a broker that is electing or lacks servers."""
+        while True:
+            try:
+                return await self.streams.provision()
+            except (NatsError, OSError, TimeoutError) as error:
+                log.warning("the broker takes no streams yet", error=type(error).__name__, detail=str(error)[:200])
+                await asyncio.sleep(0.3)
 
     async def stop(self) -> None:
         """Let what is being applied end, publish what is left, stop the tasks, then close the connections."""

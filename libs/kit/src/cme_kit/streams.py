@@ -23,7 +23,7 @@ from nats.js.api import (
     StorageType,
     StreamConfig,
 )
-from nats.js.errors import NotFoundError
+from nats.js.errors import NotFoundError, ServerError
 
 from cme_kit.settings import ServiceSettings
 
@@ -37,6 +37,8 @@ MAX_DELIVER = 50
 #: The server forgets a reader that a crash left after this many seconds.
 READER_SECONDS = 60.0
 READ_BATCH = 500
+#: The code of a broker without a cluster when it is asked for several copies.
+NO_CLUSTER = 10074
 log = structlog.get_logger(__name__)
 
 
@@ -117,7 +119,8 @@ async def connect(service: str, settings: ServiceSettings) -> Client:
 async def provision_streams(jetstream: JetStreamContext, streams: Sequence[StreamConfig]) -> list[StreamConfig]:
     """Create the streams that are missing and return them.
 
-    Raises ProvisioningError when one exists with other subjects, limits or copies.
+    Raises ProvisioningError when one exists with other subjects, limits or copies, or needs a cluster that is none;
+    NatsError while the broker's servers have elected nobody, or too few of them are there for the copies.
     """
     created = []
     for wanted in streams:
@@ -125,7 +128,7 @@ async def provision_streams(jetstream: JetStreamContext, streams: Sequence[Strea
         try:
             found = (await jetstream.stream_info(wanted.name)).config
         except NotFoundError:
-            await jetstream.add_stream(wanted)
+            await _add_stream(jetstream, wanted)
             created.append(wanted)
             continue
         for field in ("subjects", "retention", "storage", "discard", "max_bytes", "max_age", "num_replicas"):
@@ -134,6 +137,15 @@ async def provision_streams(jetstream: JetStreamContext, streams: Sequence[Strea
                     f"stream {wanted.name}: {field} is {getattr(found, field)!r}, expected {getattr(wanted, field)!r}"
                 )
     return created
+
+
+async def _add_stream(jetstream: JetStreamContext, wanted: StreamConfig) -> None:
+    try:
+        await jetstream.add_stream(wanted)
+    except ServerError as error:
+        if error.err_code != NO_CLUSTER:
+            raise
+        raise ProvisioningError(f"stream {wanted.name}: {wanted.num_replicas} copies need a cluster") from error
 
 
 async def provision_consumer(

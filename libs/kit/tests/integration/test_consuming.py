@@ -5,7 +5,7 @@ from cme_contracts import Event
 from cme_contracts.enrolment import OrganisationRegistered, PersonErased, PersonRegistered
 from cme_kit import consumers, early, streams
 from cme_kit.consumers import CONCURRENCY
-from cme_kit.streams import ProvisioningError, provision_consumer
+from cme_kit.streams import ProvisioningError, owned_streams, provision_consumer, provision_streams
 from cme_kit.testing import eventually
 from prometheus_client import REGISTRY
 
@@ -186,6 +186,12 @@ async def test_what_is_being_applied_when_the_service_stops_is_finished_and_ackn
         info = await again.bus.jetstream.consumer_info("CME_ENROLMENT", "outreach")
         assert info.delivered is not None
         assert info.delivered.consumer_seq <= 3  # the first was delivered once, the second handed back at the most
+
+
+async def test_copies_on_a_broker_that_is_no_cluster_are_refused(start: Starter) -> None:
+    async with start() as consuming:
+        with pytest.raises(ProvisioningError, match="3 copies need a cluster"):
+            await provision_streams(consuming.bus.jetstream, owned_streams("curriculum", replicas=3))
 
 
 async def test_a_consumer_with_other_policies_is_refused(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
