@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from starlette.datastructures import Headers
 from starlette.requests import Request, cookie_parser
@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from cme_local.ops.pages import HEADERS, page, problem
 
 COOKIE = "cme_operator"
+FORM_TOKEN = "form_token"
 CODE_SECONDS = 600.0
 SESSION_SECONDS = 12 * 3600.0
 #: Codes and sessions that may be open at once; the oldest make room.
@@ -52,6 +53,17 @@ class Access:
     def has_session(self, session: str) -> bool:
         """Whether a session is open."""
         return self._sessions.get(session, 0.0) > self._clock()
+
+    def form_token(self, request: Request) -> str:
+        """What a form of this session has to carry: another site cannot know it."""
+        session = request.cookies.get(COOKIE, "")
+        return hmac.digest(self._token.encode(), f"form {session}".encode(), "sha256").hex()
+
+    def accepts_form(self, request: Request, form: Mapping[str, str]) -> bool:
+        """Whether a form is from a page of the same session. A tool's bearer is sent by nobody unasked."""
+        if self.has_token(request.headers.get("authorization", "")):
+            return True
+        return hmac.compare_digest(form.get(FORM_TOKEN, "").encode(), self.form_token(request).encode())
 
     def _open(self, kept: dict[str, float], seconds: float) -> str:
         if len(kept) >= MOST:

@@ -3,8 +3,10 @@
 from http import HTTPStatus
 from importlib.resources import files
 from typing import Any
+from urllib.parse import parse_qsl
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
@@ -14,6 +16,17 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
+}
+
+MOST_FORM_BYTES = 16 * 1024
+
+#: The hues that the stylesheet has; a service without one of its own borrows a free one.
+HUES = {
+    "enrolment": "svc-enrolment",
+    "curriculum": "svc-webhooks",
+    "assessment": "svc-assessment",
+    "credentials": "svc-credentials",
+    "outreach": "svc-outreach",
 }
 
 _TEMPLATES = Environment(
@@ -28,6 +41,16 @@ _TEMPLATES = Environment(
 def page(template: str, status: int = 200, **context: Any) -> Response:
     """Render a page."""
     return HTMLResponse(_TEMPLATES.get_template(template).render(**context), status, HEADERS)
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """The fields of a form; one that is longer than any of ours is as good as an empty one."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_FORM_BYTES:
+            return {}
+    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
 def problem(status: int, code: str, detail: str) -> Response:

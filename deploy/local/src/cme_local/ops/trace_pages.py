@@ -8,19 +8,10 @@ from starlette.routing import Route
 
 from cme_local.ops import waterfall
 from cme_local.ops.logs import Logs
-from cme_local.ops.pages import page
+from cme_local.ops.pages import HUES, page
 from cme_local.ops.search import connected, is_id
 from cme_local.ops.store import TraceStore, spans_of
 from cme_local.ops.trace_api import LONGEST_LIST, Filters, moment
-
-# The hues that the stylesheet has; a service without one of its own borrows a free one.
-HUES = {
-    "enrolment": "svc-enrolment",
-    "curriculum": "svc-webhooks",
-    "assessment": "svc-assessment",
-    "credentials": "svc-credentials",
-    "outreach": "svc-outreach",
-}
 
 # What the prefix of an id stands for.
 KINDS = {
