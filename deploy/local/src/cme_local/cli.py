@@ -61,8 +61,8 @@ def parser() -> argparse.ArgumentParser:
     contracts.add_argument("--check", action="store_true", help="change nothing; fail when they are not up to date")
 
     bench = command("bench", _bench, "Measure, print a table, write JSON to .cme/bench/.")
-    bench.add_argument("name", choices=["start", "gateway", "events"])
-    bench.add_argument("--quick", action="store_true", help="less of everything, to try it (events)")
+    bench.add_argument("name", choices=["start", "gateway", "events", "traces"])
+    bench.add_argument("--quick", action="store_true", help="less of everything, to try it (events, traces)")
 
     check = command("check", _check, "Read every record of a running stack and tell which invariants hold.")
     check.add_argument("--data", type=Path, metavar="DIR", help="data directory (.cme/data)")

@@ -30,6 +30,10 @@ def _measurement(name: str, quick: bool) -> Coroutine[Any, Any, dict[str, Any]]:
         from cme_local.bench import events  # noqa: PLC0415 -- it brings the broker's client
 
         return events.measure(quick=quick)
+    if name == "traces":
+        from cme_local.bench import traces  # noqa: PLC0415 -- it brings the protobuf of spans
+
+        return traces.measure(quick=quick)
     if quick:
         raise UserError(f"There is no quick variant of `bench {name}`.")
     return {"start": start.measure, "gateway": gateway.measure}[name]()

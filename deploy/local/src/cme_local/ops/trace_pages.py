@@ -94,7 +94,11 @@ def routes(store: TraceStore, logs: Logs) -> list[Route]:
     async def way_page(request: Request) -> Response:
         wanted = request.query_params.get("id", "").strip()
         known = is_id(wanted)
-        traces = store.way(wanted) if known else []
+        found = store.way(wanted) if known else []
+        pages = max(1, -(-len(found) // LONGEST_LIST))
+        number = request.query_params.get("page", "1")
+        shown = min(int(number), pages) if number.isascii() and number.isdigit() and int(number) else 1
+        traces = found[(shown - 1) * LONGEST_LIST : shown * LONGEST_LIST]
         return page(
             "way.html",
             400 if wanted and not known else 200,
@@ -102,6 +106,9 @@ def routes(store: TraceStore, logs: Logs) -> list[Route]:
             wanted=wanted,
             known=known,
             traces=traces,
+            count=len(found),
+            shown=shown,
+            pages=pages,
             connected=connected(traces, wanted),
             kinds=KINDS,
             at=moment,
