@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import datetime, timedelta
 
 import structlog
 from cme_contracts.envelope import CONTENT_TYPE
@@ -41,6 +42,8 @@ MARK_SECONDS = 0.05
 #: … and at most so many: on the embedded database a longer list of ids costs more for each of them.
 MARKED_TOGETHER = 100
 DRAIN_SECONDS = 5.0
+#: By how much the clocks of replicas differ at the most. More would cost order, which the inboxes restore.
+CLOCKS_DIFFER = timedelta(seconds=30)
 #: Aggregates whose newest published sequence is remembered.
 REMEMBERED = 10_000
 #: Ids of an event that its span names, so that a trace is found by the id of anybody it concerns.
@@ -138,9 +141,9 @@ class Relay:
         if fresh is None or not all(map(self._follows, _firsts(fresh))):
             self._look = True
         elif not self._look:
-            await self._publish_all(fresh, complete=True)
+            await self._publish_all(fresh)
         if self._look:
-            self._look = await self.publish_batch() == BATCH
+            self._look = await self.publish_batch()
 
     async def _leave_to_the_leader(self, *, called: bool) -> None:
         self._look = False
@@ -164,8 +167,8 @@ class Relay:
             self._look = True
         return leads
 
-    async def publish_batch(self) -> int:
-        """Publish the oldest unpublished rows of the database; how many got through.
+    async def publish_batch(self) -> bool:
+        """Publish the oldest unpublished rows of the database; whether more of them wait.
 
         A row is marked after the server's acknowledgement, while the next ones are published; a crash in between
         publishes it again under the same id, which the stream's deduplication and every inbox absorb.
@@ -176,11 +179,12 @@ class Relay:
             self._outbox.pending = len(rows)
         elif self._outbox.pending < BATCH:
             self._outbox.pending = await self._rows.count(WAITING)
+        until = None if complete else rows[-1]["created"] - CLOCKS_DIFFER
         over = asyncio.Event()
 
         async def publish() -> int:
             try:
-                return await self._publish_all(rows, complete)
+                return await self._publish_all(rows, until)
             finally:
                 over.set()
 
@@ -188,8 +192,8 @@ class Relay:
         for outcome in (published, marked):
             if isinstance(outcome, BaseException):
                 raise outcome
-        assert isinstance(published, int)
-        return published
+        # Nothing got through when all wait for others: looking again at once would not help.
+        return not complete and bool(published)
 
     async def _mark_until(self, over: asyncio.Event) -> None:
         """Mark what is published, and keep the lease, until no more will be."""
@@ -199,10 +203,10 @@ class Relay:
                     await over.wait()
             await self._mark()
 
-    async def _publish_all(self, rows: list[Document], complete: bool) -> int:
+    async def _publish_all(self, rows: list[Document], until: datetime | None = None) -> int:
         """Publish rows, each aggregate's in order; how many. Raises the first failure, after which nothing is begun.
 
-        `complete` says that no unpublished row is missing among them.
+        Of rows created after `until`, a predecessor may be waiting and not be among them.
         """
         if rows and not self._nats.is_connected:
             raise ConnectionClosedError
@@ -210,16 +214,16 @@ class Relay:
         for row in rows:
             lanes.setdefault(row["aggregate"], []).append(row)
         failed = asyncio.Event()
-        publishing = (self._publish_lane(lane, complete, failed) for lane in lanes.values())
+        publishing = (self._publish_lane(lane, until, failed) for lane in lanes.values())
         outcomes = await asyncio.gather(*publishing, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
         return sum(outcome for outcome in outcomes if isinstance(outcome, int))
 
-    async def _publish_lane(self, lane: list[Document], complete: bool, failed: asyncio.Event) -> int:
+    async def _publish_lane(self, lane: list[Document], until: datetime | None, failed: asyncio.Event) -> int:
         lane.sort(key=lambda row: int(row["sequence"]))
-        if not complete and not self._follows(lane[0]) and await self._earlier_waits(lane[0]):
+        if until and lane[0]["created"] > until and not self._follows(lane[0]) and await self._earlier_waits(lane[0]):
             return 0
         for row in lane:
             async with self._in_flight:
@@ -234,7 +238,7 @@ class Relay:
         return len(lane)
 
     async def _earlier_waits(self, row: Document) -> bool:
-        """Whether a row's predecessor waits outside the batch: the clocks of replicas differ."""
+        """Whether a row's predecessor waits outside the batch, committed by a replica whose clock is ahead."""
         before = {"aggregate": row["aggregate"], "sequence": row["sequence"] - 1, "published": False}
         return await self._rows.find_one(before) is not None
 

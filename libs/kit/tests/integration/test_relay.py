@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
 import pytest
 from cme_contracts.outreach import ClusterRegistered
@@ -134,6 +135,26 @@ async def test_more_than_is_handed_over_in_memory_is_read_from_the_database(
         await eventually(lambda: _nothing_waits(platform))
         assert ordered(messages := await in_stream(platform))
         assert len(messages) == 30
+
+
+async def test_an_event_waits_for_one_before_it_that_a_clock_ahead_sorted_behind(
+    replica: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "BATCH", 2)
+    async with replica() as platform:
+        assert platform.relay is not None
+        rows = platform.database.collection("outbox")
+        async with platform.relay._turn:
+            await state(platform, "a", "a", "b")
+            first = await rows.find_one({"aggregate": "a", "sequence": 1})
+            assert first is not None
+            later = first["created"] + timedelta(seconds=10)
+            await rows.update({"_id": first["_id"]}, {"$set": {"created": later}})
+            platform.outbox.look()
+
+        await eventually(lambda: _nothing_waits(platform))
+        assert ordered(messages := await in_stream(platform))
+        assert len(messages) == 3
 
 
 async def test_writes_go_on_without_a_broker_until_the_bound_and_all_of_them_arrive(
