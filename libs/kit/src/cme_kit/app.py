@@ -15,6 +15,7 @@ from cme_kit.metrics import RequestFigures
 from cme_kit.operations import operations_router
 from cme_kit.platform import Platform
 from cme_kit.problems import Problem, install_problem_handlers
+from cme_kit.rebuilding_api import rebuilding_router
 from cme_kit.settings import DeployableSettings, ServiceSettings
 from cme_kit.telemetry import configure_logging, start_tracing, trace_requests
 
@@ -51,7 +52,7 @@ def create_service_app(
         responses={"4XX": {"model": Problem, "description": "What to change"}},
     )
     install_problem_handlers(app)
-    for router in (*routers, operations_router(service), dead_letters_router(service)):
+    for router in (*routers, operations_router(service), dead_letters_router(service), rebuilding_router(service)):
         app.include_router(router)
     app.add_middleware(RequestFigures)
     trace_requests(app)

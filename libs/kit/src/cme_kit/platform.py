@@ -20,15 +20,19 @@ from cme_kit.dead_letters import DeadLetters
 from cme_kit.inbox import Inbox
 from cme_kit.mongo import Database, Index, PyMongoError
 from cme_kit.outbox import Outbox
+from cme_kit.read_models import ReadModels
 from cme_kit.rebuilding import Streams
 from cme_kit.redrive import Redrive
 from cme_kit.relay import Relay
+from cme_kit.remaking import Ground
 from cme_kit.settings import ServiceSettings
 from cme_kit.streams import connect
 from cme_kit.subscriptions import Subscription, Subscriptions
 
 #: For the handlers that run when the service is told to stop; whoever stops it has to wait longer.
 DRAIN_SECONDS = 8.0
+#: How soon another replica looks for a rebuild that a killed one left.
+REBUILDS_SECONDS = 5.0
 KIT_INDEXES = (*outbox.INDEXES, *inbox.INDEXES, *dead_letters.INDEXES, *http.INDEXES)
 log = structlog.get_logger(__name__)
 
@@ -48,6 +52,7 @@ class Platform:
     relay: Relay | None = None
     consumers: Consumers | None = None
     redrive: Redrive | None = None
+    read_models: ReadModels | None = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def run(self, name: str, work: Callable[[], Any]) -> None:
@@ -83,6 +88,10 @@ class Platform:
         table = Subscriptions(subscriptions)
         applied = Inbox(self.database, self.outbox, self.clock, table)
         self.redrive = Redrive(self.dead_letters, applied, table)
+        ground = Ground(self.service, self.database, self.outbox, self.jetstream, self.clock, table)
+        self.read_models = ReadModels(ground)
+        if table.models:
+            self.every(REBUILDS_SECONDS, "read models", self.read_models.advance, self.read_models.woken)
         self.consumers = Consumers(self.service, self.database, self.jetstream, table, applied, self.dead_letters)
         for name, work in self.consumers.tasks():
             self.run(name, work)

@@ -1,14 +1,16 @@
-"""What was lost is made again: streams from the outbox, read models from the streams."""
+"""Streams that were lost are made again from the outbox."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from secrets import token_hex
 
 import structlog
 from nats.js import JetStreamContext
 from nats.js.api import StreamConfig
+from nats.js.errors import NotFoundError
 
 from cme_kit.clock import Clock
 from cme_kit.mongo import Database, Document
@@ -56,15 +58,20 @@ class Streams:
         async with self._one_at_a_time:
             count = 0
             for stream in event_streams(self._service, self._replicas):
-                held = await self._held(stream)
-                missing = [
-                    row["_id"]
-                    for row in await self._rows.find(self._published_to(stream), fields=["_id"])
-                    if row["_id"] not in held
-                ]
+                missing = await self._missing(stream)
                 for start in range(0, len(missing), BATCH):
                     count += await self._publish_again(stream, {"_id": {"$in": missing[start : start + BATCH]}})
             return count
+
+    async def count_missing(self) -> int:
+        """How many events `rebuild` would publish again."""
+        return sum([len(await self._missing(stream)) for stream in event_streams(self._service, self._replicas)])
+
+    async def _missing(self, stream: StreamConfig) -> list[str]:
+        """The ids of the events that a stream ought to hold and does not."""
+        stated = await self._rows.find(self._published_to(stream), fields=["_id"])
+        held = await self._held(stream)
+        return [row["_id"] for row in stated if row["_id"] not in held]
 
     def _published_to(self, stream: StreamConfig) -> Document:
         """The rows that a stream ought to hold: published, not emptied by an erasure, younger than its maximum age."""
@@ -89,7 +96,8 @@ class Streams:
 
     async def _held(self, stream: StreamConfig) -> set[str]:
         """The ids of the events that a stream holds."""
-        held = set()
-        async for message in read_stream(self._jetstream, str(stream.name), self._service, headers_only=True):
-            held.add((message.headers or {}).get("Nats-Msg-Id", "").partition(MESSAGE_ID_SEPARATOR)[0])
+        held: set[str] = set()
+        with suppress(NotFoundError):  # gone, so it holds nothing
+            async for message in read_stream(self._jetstream, str(stream.name), self._service, headers_only=True):
+                held.add((message.headers or {}).get("Nats-Msg-Id", "").partition(MESSAGE_ID_SEPARATOR)[0])
         return held

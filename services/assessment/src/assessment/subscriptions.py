@@ -11,6 +11,7 @@ from cme_contracts.enrolment import (
 from cme_kit.consumers import Subscription, on
 
 from assessment.erasure.service import Erasure
+from assessment.institutions.repository import COLLECTION as INSTITUTIONS
 from assessment.institutions.service import Institutions
 from assessment.learners.service import Learners
 from assessment.plans.service import Plans
@@ -20,7 +21,7 @@ def subscriptions(institutions: Institutions, plans: Plans, learners: Learners, 
     """The table of subscriptions."""
     return [
         on(ProgrammePublished, plans.apply_programme),
-        on(OrganisationRegistered, institutions.apply_organisation),
+        on(OrganisationRegistered, institutions.apply_organisation, model=INSTITUTIONS),
         on(LearnerEnrolled, learners.apply_enrolment),
         on(LearnerWithdrawn, learners.apply_withdrawal),
         on(AgreementApproved, learners.apply_agreement),

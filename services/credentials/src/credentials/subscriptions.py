@@ -9,6 +9,7 @@ from cme_kit.consumers import Subscription, on
 
 from credentials.achievements.service import Achievements
 from credentials.awards.service import Awards
+from credentials.holders.repository import ORGANISATIONS, PEOPLE
 from credentials.holders.service import Holders
 
 
@@ -16,9 +17,9 @@ def subscriptions(achievements: Achievements, holders: Holders, awards: Awards) 
     """Event -> handler."""
     return [
         on(ProgrammePublished, achievements.programme_published),
-        on(OrganisationRegistered, holders.organisation_registered),
-        on(PersonRegistered, holders.person_registered),
-        on(PersonErased, holders.person_erased),
+        on(OrganisationRegistered, holders.organisation_registered, model=ORGANISATIONS),
+        on(PersonRegistered, holders.person_registered, model=PEOPLE),
+        on(PersonErased, holders.person_erased, model=PEOPLE),
         on(CreditRecognised, awards.credit_recognised),
         on(ProgrammeCompleted, awards.programme_completed),
     ]

@@ -1,0 +1,261 @@
+"""One run of a rebuild: the model is made beside the one in use, then each document that differs is put right.
+
+Nothing is cleared, so readers never see less than there was. Every comparison is one transaction that first applies to
+the new model what its snapshot's inbox says was applied meanwhile: both sides are of the same moment, and an event
+that is applied at the same time either loses against it and runs again, or comes on top of what is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from cme_contracts import CloudEvent
+from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
+
+from cme_kit.clock import Clock
+from cme_kit.failpoints import failpoint
+from cme_kit.inbox import INBOX
+from cme_kit.mongo import Collection, Database, Document, PyMongoError, is_passing, standing_in
+from cme_kit.outbox import Outbox, Transaction
+from cme_kit.streams import read_stream, stream_of
+from cme_kit.subscriptions import Subscriptions, Unreadable
+
+REBUILDS = "rebuilds"
+#: Events, or documents, in one transaction.
+BATCH = 50
+#: Read and not applied here yet: what is on its way, and dead letters. They are kept in memory.
+MOST_WAITING = 1_000
+#: An event that is applied longer ago than this was committed before now, on whichever replica.
+LONGEST_COMMIT = timedelta(minutes=5)
+log = structlog.get_logger(__name__)
+
+
+class CannotBeMade(Exception):
+    """The model cannot be made from the streams; it is left as it is."""
+
+
+class LeaseLost(Exception):
+    """Another replica took over."""
+
+
+def stand_in_of(model: str, run: str) -> str:
+    """The collection in which a run makes a model."""
+    return f"{model}_{run}"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What the read models of a service are made on."""
+
+    service: str
+    database: Database
+    outbox: Outbox
+    jetstream: JetStreamContext
+    clock: Clock
+    subscriptions: Subscriptions
+
+
+class Remaking:
+    """Makes one read model again."""
+
+    #: How long a run may be silent before another replica begins again.
+    LEASE = timedelta(seconds=20)
+
+    def __init__(self, ground: Ground, model: str, run: str) -> None:
+        self._ground = ground
+        self._subscriptions = ground.subscriptions
+        self._model = model
+        self._run = run
+        self._rebuilds = ground.database.collection(REBUILDS)
+        self._inbox = ground.database.collection(INBOX)
+        self._used = ground.database.collection(model)
+        self._made = ground.database.collection(stand_in_of(model, run))
+        rows = ground.subscriptions.models[model]
+        self._types = {row.event_type.type for row in rows}
+        self._subjects: dict[str, list[str]] = {}
+        for row in rows:
+            self._subjects.setdefault(stream_of(row.event_type), []).append(row.event_type.subject)
+        self._read_until = dict.fromkeys(self._subjects, 0)
+        self._waiting: dict[str, CloudEvent] = {}
+        self._since = ground.clock.now() - LONGEST_COMMIT
+
+    async def make(self) -> None:
+        """Make the model and put right what differs.
+
+        Raises CannotBeMade, LeaseLost, and the errors of an engine that does not answer.
+        """
+        asked = await self._rebuilds.find_one({"_id": self._model, "run": self._run})
+        if asked is None:
+            raise LeaseLost
+        await self._require_beginnings()
+        await self._read(apply=True)
+        await self._require_all()
+        while await self._compare(change=not asked["dry_run"]):
+            # An event applied meanwhile may have read a document that was still wrong.
+            log.info("a read model was put right", model=self._model)
+
+    async def _require_beginnings(self) -> None:
+        for stream in self._subjects:
+            try:
+                first = (await self._ground.jetstream.stream_info(stream)).state.first_seq
+            except NotFoundError:
+                raise CannotBeMade(f"There is no stream {stream}.") from None
+            if first > 1:
+                raise CannotBeMade(f"{stream} begins with message {first}: those before it are gone. Nothing changed.")
+
+    async def _require_all(self) -> None:
+        """Every event that was applied must have been in the streams."""
+        missing = self._not_made_again() | {"applied_at": {"$lt": self._since}}
+        if count := await self._inbox.count(missing):
+            streams = " and ".join(sorted(self._subjects))
+            raise CannotBeMade(
+                f"{streams} no longer hold {count} of the events that were applied. Let the service that states them "
+                "rebuild its stream first, if its outbox has them still. Nothing changed."
+            )
+
+    def _not_made_again(self) -> Document:
+        return {"type": {"$in": sorted(self._types)}, "rebuilt": {"$ne": self._run}}
+
+    async def _read(self, *, apply: bool) -> None:
+        """Read on in the streams; `apply` what was applied before, in transactions. What was not waits."""
+        came = 0
+        # Those with personal data first: they come before the facts of other streams about the same persons.
+        for stream in sorted(self._subjects, reverse=True):
+            after, subjects = self._read_until[stream], self._subjects[stream]
+            async for message in read_stream(
+                self._ground.jetstream, stream, self._ground.service, subjects, after=after
+            ):
+                self._read_until[stream] = message.metadata.sequence.stream
+                try:
+                    envelope = self._subscriptions.open(message.data, message.subject)
+                except Unreadable:  # a dead letter since it came
+                    continue
+                self._waiting[str(envelope.id)] = envelope
+                came += 1
+                if apply and came % BATCH == 0:
+                    await self._replay()
+                if len(self._waiting) > MOST_WAITING:
+                    raise CannotBeMade(f"More than {MOST_WAITING} events wait to be applied: try again once they are.")
+        while apply and await self._replay():
+            pass
+
+    async def _replay(self) -> int:
+        """Apply what waits and can be applied now; how many events."""
+
+        async def work(tx: Transaction) -> set[str]:
+            applied = await self._apply(tx, self._waiting)
+            await self._hold_lease(tx, {"events": len(applied)})
+            return applied
+
+        applied = await self._ground.outbox.transaction(work)
+        self._forget(applied)
+        await failpoint("rebuild.replayed")
+        return len(applied)
+
+    def _forget(self, applied: set[str]) -> None:
+        self._waiting = {event_id: event for event_id, event in self._waiting.items() if event_id not in applied}
+
+    async def _apply(self, tx: Transaction, events: Mapping[str, CloudEvent]) -> set[str]:
+        """Apply those that the inbox has, in their order, each after those before it; which were."""
+        known = await self._inbox.find({"_id": {"$in": list(events)}}, session=tx.session)
+        rebuilt = {row["_id"]: row.get("rebuilt") == self._run for row in known}
+        left = {event_id: event for event_id, event in events.items() if event_id in rebuilt}
+        applied: set[str] = set()
+        while True:
+            ready = [event_id for event_id, event in left.items() if not await self._is_early(tx, event)]
+            for event_id in ready:
+                event = left.pop(event_id)
+                if not rebuilt[event_id]:
+                    await self._apply_one(tx, event)
+                applied.add(event_id)
+            if not ready or not left:
+                return applied
+
+    async def _is_early(self, tx: Transaction, event: CloudEvent) -> bool:
+        before = event.sequence_before(self._types)
+        if before is None:
+            return False
+        # Nothing but the place: the embedded server finds no row when more is asked of a partial index.
+        place = {"source": event.source, "aggregate": event.subject, "sequence": before}
+        row = await self._inbox.find_one(place, tx.session)
+        return row is not None and row.get("rebuilt") != self._run
+
+    async def _apply_one(self, tx: Transaction, event: CloudEvent) -> None:
+        handler = self._subscriptions[event.type].handler
+        try:
+            body = self._subscriptions.event_in(event)
+            with standing_in({self._model: stand_in_of(self._model, self._run)}):
+                await handler(tx, body)
+        except Exception as error:
+            if isinstance(error, PyMongoError) and is_passing(error):
+                raise
+            raise CannotBeMade(f"Event {event.id}: {type(error).__name__}: {error}") from error
+        if tx.emitted or tx.afterwards:
+            raise CannotBeMade(f"Event {event.id}: its handler does more than writing {self._model}.")
+        await self._inbox.update({"_id": str(event.id)}, {"$set": {"rebuilt": self._run}}, session=tx.session)
+
+    async def _hold_lease(self, tx: Transaction, counted: Mapping[str, int]) -> None:
+        """Commit only while this run is the one at work. Raises LeaseLost."""
+        mine = {"_id": self._model, "run": self._run, "state": "building"}
+        still = {"$set": {"until": self._ground.clock.now() + self.LEASE}, "$inc": dict(counted)}
+        if not await self._rebuilds.update(mine, still, session=tx.session):
+            raise LeaseLost
+
+    async def _compare(self, *, change: bool) -> bool:
+        """Put right each document that differs; whether any did. Without `change` only count them."""
+        changed = 0
+        after: str | None = None
+        while True:
+            began = self._ground.clock.now()
+
+            async def work(tx: Transaction, after: str | None = after) -> tuple[set[str], int, str | None]:
+                late = await self._catch_up(tx)
+                differing, until = await self._compare_from(tx, after, change=change)
+                await self._hold_lease(tx, {"events": len(late), "changed": differing})
+                return late, differing, until
+
+            late, differing, after = await self._ground.outbox.transaction(work)
+            self._forget(late)
+            self._since = began - LONGEST_COMMIT
+            changed += differing
+            await failpoint("rebuild.compared")
+            if after is None:
+                return change and changed > 0
+
+    async def _catch_up(self, tx: Transaction) -> set[str]:
+        """Apply what was applied to the model in use, as of this transaction's snapshot."""
+        lately = self._not_made_again() | {"applied_at": {"$gte": self._since}}
+        late = {str(row["_id"]) for row in await self._inbox.find(lately, fields=["_id"], session=tx.session)}
+        if late - self._waiting.keys():
+            await self._read(apply=False)
+        applied = await self._apply(tx, {key: event for key, event in self._waiting.items() if key in late})
+        if missing := late - applied:
+            raise CannotBeMade(f"The streams do not hold event {min(missing)}, which was applied.")
+        return applied
+
+    async def _compare_from(self, tx: Transaction, after: str | None, *, change: bool) -> tuple[int, str | None]:
+        """The next documents of both sides: how many differ, and up to which id; None at the end."""
+        beyond = {"_id": {"$gt": after}} if after is not None else {}
+        made, used = [await self._next(side, beyond, tx) for side in (self._made, self._used)]
+        full = [max(side) for side in (made, used) if len(side) == BATCH]
+        until = min(full, default=None)
+        differing = 0
+        for key in sorted(made.keys() | used.keys()):
+            if until is not None and key > until:
+                break
+            if (right := made.get(key)) == used.get(key):
+                continue
+            differing += 1
+            if change and right is None:
+                await self._used.delete({"_id": key}, tx.session)
+            elif change and right is not None:
+                await self._used.replace({"_id": key}, right, upsert=True, session=tx.session)
+        return differing, until
+
+    async def _next(self, side: Collection, beyond: Document, tx: Transaction) -> dict[str, Document]:
+        rows = await side.find(beyond, sort=[("_id", 1)], limit=BATCH, session=tx.session)
+        return {row["_id"]: row for row in rows}
