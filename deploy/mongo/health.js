@@ -1,8 +1,8 @@
-// Makes the one-node replica set at the first check, then answers whether this node takes writes.
+// Makes the replica set of MONGO_MEMBERS at the first check, then answers whether this member knows who takes writes.
 try {
   rs.status();
 } catch (error) {
   if (error.codeName !== "NotYetInitialized") throw error;
-  rs.initiate({ _id: "rs0", members: [{ _id: 0, host: "mongo:27017" }] });
+  rs.initiate({ _id: "rs0", members: process.env.MONGO_MEMBERS.split(",").map((host, _id) => ({ _id, host })) });
 }
-if (!db.hello().isWritablePrimary) quit(1);
+if (!db.hello().primary) quit(1);

@@ -17,7 +17,13 @@ from cme_local.secrets import load_or_create
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = Path(sysconfig.get_path("scripts"))
-MANIFESTS = sorted((ROOT / "deploy/k8s").glob("*.yaml"))
+MANIFESTS = [*sorted((ROOT / "deploy/k8s").glob("*.yaml")), ROOT / "deploy/nats/kubernetes.yaml"]
+COMPOSE_FILES = ("docker-compose.yml", "deploy/compose/cluster.yml")
+CLUSTER = {
+    "NATS_NAME": "nats-0",
+    "NATS_TAG": "host:alpha.example",
+    "NATS_ROUTES": '["nats-route://routes:s@nats-1:6222"]',
+}
 BY_NAME = pytest.mark.parametrize("deployable", DEPLOYABLES, ids=lambda deployable: deployable.name)
 
 
@@ -29,8 +35,12 @@ def run(*command: str | Path, **variables: str) -> subprocess.CompletedProcess[s
 
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-    return document
+    return read_yaml("docker-compose.yml")
+
+
+@pytest.fixture(scope="module")
+def clustered() -> dict[str, Any]:
+    return read_yaml("deploy/compose/cluster.yml")
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +49,11 @@ def filled_env() -> dict[str, str]:
     assert printed.returncode == 0, printed.stderr
     lines = [line for line in printed.stdout.splitlines() if line and not line.startswith("#")]
     return dict(line.split("=", 1) for line in lines)
+
+
+def read_yaml(path: str) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
+    return document
 
 
 def manifest_of(name: str, kind: str) -> dict[str, Any]:
@@ -56,8 +71,8 @@ def local_settings(deployable: Deployable, folder: Path) -> set[str]:
     return {key for key in env if key.startswith(("CME_", "OTEL_"))}
 
 
-def test_the_compose_file_follows_its_schema() -> None:
-    checked = run(SCRIPTS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml")
+def test_the_compose_files_follow_their_schema() -> None:
+    checked = run(SCRIPTS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", *COMPOSE_FILES)
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
@@ -115,17 +130,19 @@ def test_a_deployable_runs_without_privileges(compose: dict[str, Any], deployabl
     assert container["resources"]["limits"]["memory"]
 
 
-def test_images_are_pinned_by_version(compose: dict[str, Any]) -> None:
-    images = [service["image"] for service in compose["services"].values() if "image" in service]
+def test_images_are_pinned_by_version(compose: dict[str, Any], clustered: dict[str, Any]) -> None:
+    images = {service["image"] for service in compose["services"].values() if "image" in service}
+    more = {service["image"] for service in clustered["services"].values() if "image" in service}
 
-    assert len(images) == 8
+    assert len(images) == 7
+    assert more == {compose["services"][engine]["image"] for engine in ("mongo", "nats")}
     assert all(re.search(r":v?\d+\.\d+\.\d+", image) for image in images)
 
 
 def test_secrets_come_from_the_environment_and_have_no_default(
     compose: dict[str, Any], filled_env: dict[str, str]
 ) -> None:
-    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    text = "".join((ROOT / path).read_text(encoding="utf-8") for path in COMPOSE_FILES)
     used = re.findall(r"(?<!\$)\$\{(\w+)(:\?)?", text)
 
     mounted = {secret["environment"] for secret in compose["secrets"].values()}  # required by compose itself
@@ -136,24 +153,72 @@ def test_secrets_come_from_the_environment_and_have_no_default(
     assert not re.search(r"^\w*(PASSWORD|SECRET|PEPPER|KEY|KEYFILE)\w*=.+$", example, re.MULTILINE)
 
 
-def test_files_that_are_mounted_exist(compose: dict[str, Any]) -> None:
-    volumes = [volume for service in compose["services"].values() for volume in service.get("volumes", [])]
+def test_files_that_are_mounted_exist(compose: dict[str, Any], clustered: dict[str, Any]) -> None:
+    services = [*compose["services"].values(), *clustered["services"].values()]
+    volumes = [volume for service in services for volume in service.get("volumes", [])]
     mounted = [ROOT / volume.split(":")[0] for volume in volumes if volume.startswith("./")]
 
     assert mounted
     assert [path for path in mounted if not path.exists()] == []
 
 
-def test_nats_accepts_its_configuration(filled_env: dict[str, str]) -> None:
-    checked = run(SCRIPTS / "nats-server", "-c", "deploy/nats/nats.conf", "-t", **filled_env)
+@pytest.mark.parametrize("file", ["nats.conf", "cluster.conf"])
+def test_nats_accepts_its_configuration(file: str, filled_env: dict[str, str]) -> None:
+    checked = run(SCRIPTS / "nats-server", "-c", f"deploy/nats/{file}", "-t", **filled_env, **CLUSTER)
 
     assert checked.returncode == 0, checked.stderr
-    assert "sync_interval: always" in (ROOT / "deploy/nats/nats.conf").read_text(encoding="utf-8")
+    assert "include ./server.conf" in (ROOT / "deploy/nats" / file).read_text(encoding="utf-8")
+    assert "sync_interval: always" in (ROOT / "deploy/nats/server.conf").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("missing", [*CLUSTER, "NATS_PASSWORD_ROUTES"])
+def test_a_server_of_a_cluster_does_not_start_without_a_setting(missing: str, filled_env: dict[str, str]) -> None:
+    variables = {name: value for name, value in (filled_env | CLUSTER).items() if name != missing}
+
+    checked = run(SCRIPTS / "nats-server", "-c", "deploy/nats/cluster.conf", "-t", **variables)
+
+    assert checked.returncode != 0
+    assert missing in checked.stderr
+
+
+def test_a_clustered_compose_has_three_of_each_engine_and_everybody_knows_them(clustered: dict[str, Any]) -> None:
+    services = clustered["services"]
+    brokers, members = ("nats", "nats-2", "nats-3"), ("mongo", "mongo-2", "mongo-3")
+
+    for name in brokers:
+        environment = services[name]["environment"]
+        assert environment["NATS_NAME"] == name
+        assert re.findall(r"@([\w-]+):6222", environment["NATS_ROUTES"]) == list(brokers)
+        assert services[name]["command"] == ["--config", "/etc/nats/cluster.conf"]
+    assert services["mongo"]["environment"]["MONGO_MEMBERS"] == ",".join(f"{name}:27017" for name in members)
+    for deployable in DEPLOYABLES:
+        environment = services[deployable.name]["environment"]
+        assert services["mongo"]["environment"]["MONGO_MEMBERS"] in environment["CME_MONGO_URL"]
+        assert {*brokers[1:], *members[1:]} == set(services[deployable.name]["depends_on"])
+    for service in SERVICES:
+        environment = services[service]["environment"]
+        assert environment["CME_NATS_URL"] == ",".join(f"nats://{name}:4222" for name in brokers)
+        assert environment["CME_NATS_REPLICAS"] == "3"
+
+
+def test_the_servers_of_nats_on_kubernetes_have_every_variable_and_a_machine_each() -> None:
+    documents = yaml.safe_load_all((ROOT / "deploy/nats/kubernetes.yaml").read_text(encoding="utf-8"))
+    stateful = next(document for document in documents if document["kind"] == "StatefulSet")["spec"]
+    pod = stateful["template"]["spec"]
+    files = [(ROOT / "deploy/nats" / name).read_text(encoding="utf-8") for name in ("cluster.conf", "server.conf")]
+    variables = set(re.findall(r"(?<![\w\"])\$([A-Z_]+)", "".join(files)))
+
+    assert variables <= {entry["name"] for entry in pod["containers"][0]["env"]}
+    assert stateful["replicas"] == 3
+    [rule] = pod["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert rule["topologyKey"] == "kubernetes.io/hostname"
+    for deployable in SERVICES:
+        assert {"name": "CME_NATS_REPLICAS", "value": "3"} in container_of(deployable)["env"]
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_has_the_same_nats_permissions_everywhere(service: str) -> None:
-    text = (ROOT / "deploy/nats/nats.conf").read_text(encoding="utf-8")
+    text = (ROOT / "deploy/nats/server.conf").read_text(encoding="utf-8")
     block = re.search(rf"user: {service}, .*?publish: (\[.*?\])\s+subscribe: (\[.*?\])", text, re.DOTALL)
 
     assert block is not None
