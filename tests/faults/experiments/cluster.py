@@ -2,12 +2,17 @@
 
 import asyncio
 import time
+from contextlib import suppress
+
+from nats.errors import Error as NatsError
 
 from ..scene import Scene, experiment
 from ..workload import Workload
 
 STREAM = "CME_ENROLMENT"
-SOME = 30
+SOME = 20
+#: Three servers and every other process share the cores of one machine.
+PACE = 15.0
 #: A new leader is elected after 4 to 9 s without the old one's heartbeat.
 GOES_ON_WITHIN_S = 30.0
 #: Longer than an election, and longer than the old leader needs to notice that it is alone (10 s).
@@ -27,8 +32,19 @@ async def _goes_on(scene: Scene, writes: Workload, what: str) -> None:
     scene.require(False, f"events stood still with {what}")
 
 
+async def _another_leads(scene: Scene, before: str) -> bool:
+    """Whether another server leads the stream; the one before may think so until it hears from the others again."""
+    give_up = time.monotonic() + GOES_ON_WITHIN_S
+    while time.monotonic() < give_up:
+        with suppress(NatsError):
+            if await scene.rig.stores.leader_of(STREAM) != before:
+                return True
+        await asyncio.sleep(0.2)
+    return False
+
+
 async def _without(scene: Scene, node: str, what: str) -> None:
-    async with scene.load() as writes:
+    async with scene.load(PACE) as writes:
         await writes.acknowledge(SOME)
         scene.rig.hold(node)
         await _goes_on(scene, writes, what)
@@ -52,14 +68,15 @@ async def minority_killed(scene: Scene) -> None:
 
 @experiment("cluster-majority-lost", stage="cluster")
 async def majority_lost(scene: Scene) -> None:
-    """Two of three servers are away: nothing is published, and writes go on into the outbox."""
+    """Two of three servers are away: writes go on into the outbox, and a service that starts now waits for them."""
     rows = scene.rig.stores.mongo["enrolment"]["outbox"]
     away = scene.dice.sample(scene.rig.nodes, 2)
-    async with scene.load() as writes:
+    async with scene.load(PACE) as writes:
         await writes.acknowledge(SOME)
         for node in away:
             scene.rig.hold(node)
-        scene.require(await writes.acknowledge(100), "writes stood still without a majority")
+        scene.rig.kill("outreach")
+        scene.require(await writes.acknowledge(3 * SOME), "writes stood still without a majority")
         waiting = await rows.count_documents({"published": False})
         scene.require(waiting >= SOME, f"only {waiting} events waited: the one server that was left took some")
         await scene.rig.release(*away)
@@ -67,10 +84,10 @@ async def majority_lost(scene: Scene) -> None:
         await writes.acknowledge(SOME)
 
 
-@experiment("cluster-restart-all", stage="cluster", rounds=2)
+@experiment("cluster-restart-all", stage="cluster")
 async def restart_all(scene: Scene) -> None:
     """All three servers are killed at once and start again."""
-    async with scene.load() as writes:
+    async with scene.load(PACE) as writes:
         await writes.acknowledge(SOME)
         await scene.rig.kill_and_wait(*scene.rig.nodes)
         scene.healed()
@@ -80,7 +97,7 @@ async def restart_all(scene: Scene) -> None:
 @experiment("cluster-rolling-restart", stage="cluster")
 async def rolling_restart(scene: Scene) -> None:
     """One server after the other is stopped and started again, each when the one before is ready."""
-    async with scene.load() as writes:
+    async with scene.load(PACE) as writes:
         for node in scene.rig.nodes:
             await writes.acknowledge(SOME)
             await scene.rig.restart(node)
@@ -93,14 +110,14 @@ async def partitioned(scene: Scene) -> None:
     """The server that leads the stream is cut off from the other two, and clients still reach all three."""
     leader = await scene.rig.stores.leader_of(STREAM)
     routes = [scene.rig.links[pair] for pair in scene.rig.links if leader in pair and set(pair) <= set(scene.rig.nodes)]
-    async with scene.load() as writes:
+    async with scene.load(PACE) as writes:
         await writes.acknowledge(SOME)
         for link in routes:
             link.black_hole()
         await asyncio.sleep(DIVIDED_S)
         scene.require(any(link.felt for link in routes), "no route felt the fault")
-        scene.require(await scene.rig.stores.leader_of(STREAM) != leader, "nobody else was elected")
         for link in routes:
             link.heal()
         scene.healed()
+        scene.require(await _another_leads(scene, leader), "nobody else was elected")
         await writes.acknowledge(SOME)
