@@ -31,3 +31,12 @@ def test_an_operator_follows_a_learner_from_a_badge_to_the_application(demo: Dem
         assert f"publish cme.enrolment.{step}" in spans or f".{step}" in spans, step
     assert "messaging.message.id" in said["drawer"]
     assert said["logs"] == 1
+
+
+def test_a_list_follows_what_happens_until_it_is_paused(demo: DemoRun) -> None:
+    done = subprocess.run(
+        ["node", "live.mjs", operator_link(demo.stack())], cwd=HERE, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"errors": [], "before": 0, "paused": 1, "resumed": 2}

@@ -15,6 +15,7 @@ from cme_local.errors import UserError
 from cme_local.ops.access import Access
 from cme_local.ops.letter_desk import Desk, Opening, Result, Results
 from cme_local.ops.pages import HEADERS, form_of, page
+from cme_local.ops.search import is_id
 from cme_local.processes import SERVICES
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class DeadLetterPages:
             HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK,
             here=PLACE,
             letter=letter,
+            has_way=is_id,
             shown=letter.body[:MOST_SHOWN],
             form_token=self._access.form_token(request),
             result=self._results.get(request.query_params.get("result", "")),
