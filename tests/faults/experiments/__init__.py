@@ -1,5 +1,17 @@
 """Every experiment, registered by being imported."""
 
-from . import cluster, crashes, disks, engines, messages, network, replicas, sabotage, soak, year
+from . import cluster, crashes, disks, engines, messages, models, network, replicas, sabotage, soak, year
 
-__all__ = ["cluster", "crashes", "disks", "engines", "messages", "network", "replicas", "sabotage", "soak", "year"]
+__all__ = [
+    "cluster",
+    "crashes",
+    "disks",
+    "engines",
+    "messages",
+    "models",
+    "network",
+    "replicas",
+    "sabotage",
+    "soak",
+    "year",
+]

@@ -73,6 +73,13 @@ def parser() -> argparse.ArgumentParser:
 
     _dlq_commands(command("dlq", _dlq, "List, show, redrive or discard messages that a service could not apply."))
 
+    rebuild = command("rebuild", _rebuild, "Make streams again from the outboxes, or read models from the streams.")
+    rebuild.add_argument("what", choices=["streams", "models"])
+    rebuild.add_argument("--service", metavar="NAME", help="of this service only")
+    rebuild.add_argument("--model", metavar="NAME", help="this read model only")
+    rebuild.add_argument("--data", type=Path, metavar="DIR", help="data directory (.cme/data)")
+    rebuild.add_argument("--dry-run", action="store_true", help="say what is missing or wrong and change nothing")
+
     backup = command("backup", _backup, "Write a consistent copy of a running stack into one file. The file is secret.")
     backup.add_argument("file", type=Path, metavar="FILE", help="the archive to write")
     backup.add_argument("--data", type=Path, metavar="DIR", help="data directory (.cme/data)")
@@ -187,6 +194,19 @@ def _dlq(arguments: argparse.Namespace) -> int:
     if arguments.act == "redrive":
         return dlq.redrive_letters(operator, chosen, arguments.dry_run, as_json)
     return dlq.discard_letters(operator, chosen, arguments.reason, arguments.dry_run, as_json)
+
+
+def _rebuild(arguments: argparse.Namespace) -> int:
+    from cme_local import rebuild
+    from cme_local.operating import Operator
+    from cme_local.stack import Stack
+
+    operator = Operator.of(Stack.of_running(_data(arguments)))
+    if arguments.what == "models":
+        return rebuild.rebuild_models(operator, arguments.service, arguments.model, arguments.dry_run)
+    if arguments.model:
+        raise UserError("--model goes with `./cme rebuild models`.")
+    return rebuild.rebuild_streams(operator, arguments.service, arguments.dry_run)
 
 
 def _backup(arguments: argparse.Namespace) -> int:

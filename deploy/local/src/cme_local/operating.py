@@ -1,4 +1,4 @@
-"""What operators ask of the services of a running stack: their dead letters, through the public API.
+"""What operators ask of the services of a running stack, through the public API: dead letters, rebuilds.
 
 Blocking, and of the standard library alone: the operations process calls it from a thread, and its memory counts.
 """
@@ -89,6 +89,16 @@ class Redriven:
     also: list[int]
 
 
+@dataclass(frozen=True)
+class ReadModel:
+    """What a service keeps of the events of others; `rebuild` is the last one, None before the first."""
+
+    name: str
+    documents: int
+    events: int
+    rebuild: dict[str, Any] | None
+
+
 class Operator:
     """The operator's client of a stack. Every method raises NotAnswered or Refused."""
 
@@ -136,6 +146,18 @@ class Operator:
     def discard(self, service: str, number: int, reason: str) -> None:
         """Give a letter up for good."""
         self.ask("POST", service, f"dead-letters/{number}/discard", {"reason": reason})
+
+    def rebuild_streams(self, service: str, *, dry_run: bool) -> int:
+        """Publish again what a service's streams lost; how many events, or how many it would be."""
+        return int(self.ask("POST", service, f"stream/rebuild?dry_run={dry_run}")["events"])
+
+    def models(self, service: str) -> list[ReadModel]:
+        """The read models of a service that can be made again, with their last rebuilds."""
+        return [_read(ReadModel, model) for model in self.ask("GET", service, "models")]
+
+    def rebuild_model(self, service: str, name: str, *, dry_run: bool) -> None:
+        """Have a read model made again, or only compared; `models` says how far it is."""
+        self.ask("POST", service, f"models/{name}/rebuild?dry_run={dry_run}")
 
     def ask(self, method: str, service: str, path: str, body: Mapping[str, object] | None = None) -> Any:
         """The JSON that a service answers to a request below its operations; None when it answers nothing."""
