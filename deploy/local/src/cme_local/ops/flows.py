@@ -72,7 +72,21 @@ class Family:
     """The spans of a trace by id, and those whose parent did not come yet by the parent's id."""
 
     spans: dict[bytes, Kept] = field(default_factory=dict)
-    orphans: dict[bytes, list[Kept]] = field(default_factory=dict)
+    orphans: dict[bytes, list[Kept]] | None = None
+
+    def await_parent(self, parent_id: bytes, child: Kept) -> None:
+        """Keep a child for its parent."""
+        if self.orphans is None:
+            self.orphans = {}
+        self.orphans.setdefault(parent_id, []).append(child)
+
+    def take_children(self, parent_id: bytes) -> list[Kept]:
+        """The children that waited for a parent. A family that waits for nobody has no table for it."""
+        if self.orphans is None:
+            return []
+        waited = self.orphans.pop(parent_id, [])
+        self.orphans = self.orphans or None
+        return waited
 
 
 class Flows:
@@ -84,7 +98,7 @@ class Flows:
         # One object for each operation, however many spans are of it.
         self._known: dict[Operation, Operation] = {}
 
-    def keep(self, family: Family, span: Span, service: str, resource: bytes, encoded: bytes) -> None:
+    def keep(self, family: Family, span: Span, service: str, resource: bytes, encoded: bytes) -> Kept:
         """Add a span to its trace and count it; parent and child may come in any order."""
         operation = Operation(service, span.kind, span.name)
         operation = self._known.setdefault(operation, operation)
@@ -97,12 +111,13 @@ class Flows:
         elif span.parent_span_id:
             parent = family.spans.get(span.parent_span_id)
             if parent is None:
-                family.orphans.setdefault(span.parent_span_id, []).append(kept)
+                family.await_parent(span.parent_span_id, kept)
             elif parent.operation.service != service:
                 self._join(parent, kept)
-        for orphan in family.orphans.pop(span.span_id, ()):
+        for orphan in family.take_children(span.span_id):
             if orphan.operation.service != service:
                 self._join(kept, orphan)
+        return kept
 
     def drop(self, family: Family) -> None:
         """Take a trace's spans out of every series."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from cme_local.ops.flows import Operation
 
 if TYPE_CHECKING:
     from cme_local.ops.store import Trace
@@ -40,27 +42,34 @@ def is_id(text: str) -> bool:
 
 
 class IdIndex:
-    """Which kept traces mention an id."""
+    """Which kept traces mention an id. Most ids are mentioned by one trace, which needs no table of its own."""
 
     def __init__(self) -> None:
-        self._traces: dict[str, dict[str, None]] = {}
+        self._traces: dict[str, str | dict[str, None]] = {}
 
     def add(self, trace_id: str, ids: set[str]) -> None:
         """A trace mentions these ids."""
         for found in ids:
-            self._traces.setdefault(found, {})[trace_id] = None
+            mentioning = self._traces.setdefault(found, trace_id)
+            if isinstance(mentioning, dict):
+                mentioning[trace_id] = None
+            elif mentioning != trace_id:
+                self._traces[found] = {mentioning: None, trace_id: None}
 
     def remove(self, trace_id: str, ids: set[str]) -> None:
         """A trace is kept no longer."""
         for found in ids:
             mentioning = self._traces[found]
-            del mentioning[trace_id]
-            if not mentioning:
-                del self._traces[found]
+            if isinstance(mentioning, dict):
+                del mentioning[trace_id]
+                if mentioning:
+                    continue
+            del self._traces[found]
 
     def mentioning(self, wanted: str) -> list[str]:
         """The traces that mention an id, in the order they came to mention it."""
-        return list(self._traces.get(wanted, ()))
+        found = self._traces.get(wanted, {})
+        return list(found) if isinstance(found, dict) else [found]
 
     def __len__(self) -> int:
         return len(self._traces)
@@ -79,38 +88,47 @@ class Query:
     since_ns: int = 0
     until_ns: int | None = None
 
+
+class Matcher:
+    """A query over what is kept just now: it asks the few operations once, and of each trace only whether it has one."""
+
+    def __init__(self, query: Query, operations: Iterable[Operation]) -> None:
+        self._query = query
+        known = list(operations)
+        self._wanted: frozenset[Operation] | None = None
+        if query.service or query.operation:
+            self._wanted = frozenset(
+                one for one in known if query.service in ("", one.service) and query.operation in one.name
+            )
+        # What an id finds, the index answers.
+        self._text = "" if is_id(query.text) else query.text
+        self._named = frozenset(one for one in known if self._text and self._text in one.name)
+
     def matches(self, trace: Trace) -> bool:
-        """Whether a trace passes all filters but that of an id, which the index answers.
+        """Whether a trace passes all filters but that of an id.
 
         Service, operation and failure have to be those of one span, as the figures of a route count them.
         """
+        query = self._query
         return (
-            (not self.service or self.service in trace.services)
-            and (not self.errors_only or trace.errors > 0)
-            and trace.duration_ns >= self.min_ms * 1e6
-            and (self.max_ms is None or trace.duration_ns <= self.max_ms * 1e6)
-            and trace.end_ns >= self.since_ns
-            and (self.until_ns is None or trace.start_ns <= self.until_ns)
-            and (not self.operation or any(self.operation in name for name in trace.names))
-            and (not self.text or is_id(self.text) or self._names(trace))
-            and self._in_one_span(trace)
+            (not query.errors_only or trace.errors > 0)
+            and trace.duration_ns >= query.min_ms * 1e6
+            and (query.max_ms is None or trace.duration_ns <= query.max_ms * 1e6)
+            and trace.end_ns >= query.since_ns
+            and (query.until_ns is None or trace.start_ns <= query.until_ns)
+            and (not self._text or self._says(trace))
+            and (self._wanted is None or self._has(trace, self._wanted))
         )
 
-    def _in_one_span(self, trace: Trace) -> bool:
-        if not self.service and not (self.operation and self.errors_only):
-            return True
-        if not self.operation and not self.errors_only:
-            return True
-        return any(
-            (not self.service or kept.operation.service == self.service)
-            and self.operation in kept.operation.name
-            and (kept.failed or not self.errors_only)
-            for kept in trace.spans.values()
+    def _has(self, trace: Trace, wanted: frozenset[Operation]) -> bool:
+        errors_only = self._query.errors_only
+        return bool(wanted) and any(
+            kept.operation in wanted and (kept.failed or not errors_only) for kept in trace.spans.values()
         )
 
-    def _names(self, trace: Trace) -> bool:
-        begins = _HEX.match(self.text) is not None and trace.trace_id.startswith(self.text)
-        return begins or any(self.text in name for name in trace.names)
+    def _says(self, trace: Trace) -> bool:
+        begins = _HEX.match(self._text) is not None and trace.trace_id.startswith(self._text)
+        return begins or (bool(self._named) and any(kept.operation in self._named for kept in trace.spans.values()))
 
 
 def connected(traces: list[Trace], wanted: str) -> dict[str, list[str]]:
