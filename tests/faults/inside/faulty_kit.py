@@ -24,7 +24,7 @@ def keep_ledger() -> None:
     subscribe = consumers.on
     refused = os.environ.get("FAULTS_REFUSE")
 
-    def on(model: type[Event], handler: Callable[[Transaction, Any], Awaitable[None]], **options: Any) -> Any:
+    def on(model: type[Event], handler: Callable[[Transaction, Any], Awaitable[None]], /, **options: Any) -> Any:
         async def counted(tx: Transaction, event: Event) -> None:
             if refused and getattr(event, "name", None) == refused:
                 raise Refused(refused)
