@@ -31,6 +31,8 @@ await page.getByLabel("Reason", { exact: true }).fill("trial run");
 await page.getByRole("button", { name: "Discard this letter" }).click();
 said.discarded = await notice();
 await open(3);
+await page.getByRole("button", { name: "Try it without changing anything" }).click();
+said.rehearsed = await notice();
 await page.getByRole("button", { name: "Redrive this letter" }).click();
 said.redriven = await notice();
 said.left = await letters();

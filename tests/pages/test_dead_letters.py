@@ -95,5 +95,6 @@ async def test_dead_letters_are_redriven_and_discarded_on_the_page(stack: Stack,
     assert said["failedAgain"].startswith("It failed again and stays a dead letter.")
     assert said["withoutReason"]["title"] is True
     assert said["discarded"].startswith("Letter 2 of outreach was discarded: trial run.")
+    assert said["rehearsed"] == "Nothing was changed. It would be applied now."
     assert said["redriven"].startswith("Letter 3 of outreach was applied")
     assert said["left"] == ["outreach 1"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from cme_local.operating import Letter, NotAnswered, OpenedLetter, Redriven, Refused
+from cme_local.operating import Letter, NotAnswered, OpenedLetter, Redriven, Refused, Rehearsal
 from cme_local.ops.letter_desk import MOST_RESULTS, Result, Results
 
 from .operators import SIGNED_IN, operator
@@ -33,6 +33,7 @@ class Services:
     body: str = '{"a": 1}'
     encoding: str = "utf-8"
     redriven: Redriven = field(default_factory=lambda: Redriven(3, "applied", None, [4]))
+    rehearsed: Rehearsal = field(default_factory=lambda: Rehearsal(3, "would_apply", None, []))
     silent: str = ""
     gone: bool = False
     asked: list[tuple[Any, ...]] = field(default_factory=list)
@@ -46,6 +47,10 @@ class Services:
         if self.gone:
             raise Refused("outreach: no such letter", 404, "not_found")
         return OpenedLetter(**vars(LETTER), body=self.body, encoding=self.encoding)
+
+    def rehearse(self, service: str, number: int) -> Rehearsal:
+        self.asked.append(("rehearse", service, number))
+        return self.rehearsed
 
     def redrive(self, service: str, number: int) -> Redriven:
         self.asked.append(("redrive", service, number))
@@ -104,7 +109,27 @@ async def test_what_fails_again_says_why_beside_the_letter() -> None:
     assert "stays a dead letter. Reason: KeyError: country" in shown.text
 
 
-@pytest.mark.parametrize("action", ["redrive", "discard"])
+@pytest.mark.parametrize(
+    ("outcome", "reason", "told"),
+    [
+        ("would_apply", None, "It would be applied now. Behind it wait: 4."),
+        ("would_fail", "KeyError: country", "It would fail again. Reason: KeyError: country"),
+        ("applied_before", None, "Its effect is there already"),
+    ],
+)
+async def test_a_letter_is_tried_without_changing_anything(outcome: str, reason: str | None, told: str) -> None:
+    services = Services(rehearsed=Rehearsal(3, outcome, reason, [4]))
+    http = await signed_in(services)
+
+    done = await http.post(f"{PATH}/rehearsal", data={"form_token": await token_of(http)})
+    shown = await http.get(done.headers["location"])
+
+    assert services.asked == [("rehearse", "outreach", 3)]
+    assert "Nothing was changed." in shown.text
+    assert told in shown.text
+
+
+@pytest.mark.parametrize("action", ["rehearsal", "redrive", "discard"])
 async def test_a_form_of_another_site_changes_nothing(action: str) -> None:
     services = Services()
     http, other = await signed_in(services), await signed_in(services)
@@ -119,7 +144,7 @@ async def test_a_form_of_another_site_changes_nothing(action: str) -> None:
     assert services.asked == []
 
 
-@pytest.mark.parametrize(("reason", "told"), [("  ", "Say why nobody needs"), ("x" * 301, "at most 300")])
+@pytest.mark.parametrize(("reason", "told"), [("  ", "Say why nobody needs"), ("x" * 201, "at most 200")])
 async def test_a_letter_is_not_discarded_without_a_reason(reason: str, told: str) -> None:
     services = Services()
     http = await signed_in(services)

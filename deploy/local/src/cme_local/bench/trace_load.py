@@ -127,7 +127,8 @@ def _export(service: str, spans: list[Span]) -> bytes:
     for key, value in {"service.name": service, **_RESOURCE}.items():
         group.resource.attributes.add(key=key).value.string_value = value
     group.scope_spans.add().spans.extend(spans)
-    return request.SerializeToString()
+    body: bytes = request.SerializeToString()
+    return body
 
 
 def _type_id(dice: random.Random, prefix: str) -> str:

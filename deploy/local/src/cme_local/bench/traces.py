@@ -99,7 +99,8 @@ class Store:
 
     def rss_mb(self) -> float:
         """Its resident memory."""
-        return round(self.process.memory_info().rss / MB, 1)
+        rss: int = self.process.memory_info().rss
+        return round(rss / MB, 1)
 
     def _cpu(self) -> float:
         return float(sum(self.process.cpu_times()[:2]))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PLACE = "Dead letters"
 MOST_SHOWN = 20_000
-LONGEST_REASON = 300
+LONGEST_REASON = 200
 ASK_FOR_REASON = "Say why nobody needs this message any more, such as: test data of the trial run"
 
 
@@ -82,6 +82,27 @@ class DeadLetterPages:
         text = f"Letter {number} of {service} was applied and is no dead letter any more{also}."
         return self._to("/dead-letters", Result("ok", text))
 
+    async def rehearse(self, request: Request) -> Response:
+        """Try it in a transaction that is undone, and say what would come of it."""
+        service, number = _named(request)
+        if not self._access.accepts_form(request, await form_of(request)):
+            return _foreign()
+        try:
+            done = await self._desk.ask(lambda operator: operator.rehearse(service, number))
+        except UserError as error:
+            return _failure(error)
+        behind = f" Behind it wait: {', '.join(map(str, done.behind))}." if done.behind else ""
+        match done.outcome:
+            case "would_apply":
+                result = Result("ok", f"Nothing was changed. It would be applied now.{behind}")
+            case "applied_before":
+                result = Result(
+                    "ok", f"Nothing was changed. Its effect is there already: redriving removes it.{behind}"
+                )
+            case _:
+                result = Result("failed", f"Nothing was changed. It would fail again. Reason: {done.reason}{behind}")
+        return self._to(f"/dead-letters/{service}/{number}", result)
+
     async def discard(self, request: Request) -> Response:
         """Give it up, for a reason."""
         service, number = _named(request)
@@ -135,6 +156,7 @@ def routes(opening: Opening, access: Access) -> list[Route]:
         Route("/dead-letters", pages.listing),
         Route(one, pages.letter),
         Route(f"{one}/source", pages.source),
+        Route(f"{one}/rehearsal", pages.rehearse, methods=["POST"]),
         Route(f"{one}/redrive", pages.redrive, methods=["POST"]),
         Route(f"{one}/discard", pages.discard, methods=["POST"]),
     ]
