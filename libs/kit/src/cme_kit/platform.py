@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
@@ -18,6 +19,7 @@ from cme_kit.clock import Clock, SystemClock
 from cme_kit.consumers import Consumers
 from cme_kit.dead_letters import DeadLetters
 from cme_kit.inbox import Inbox
+from cme_kit.majority import stay_with_the_majority
 from cme_kit.mongo import Database, Index, PyMongoError
 from cme_kit.outbox import Outbox
 from cme_kit.read_models import ReadModels
@@ -26,7 +28,7 @@ from cme_kit.redrive import Redrive
 from cme_kit.relay import Relay
 from cme_kit.remaking import Ground
 from cme_kit.settings import ServiceSettings
-from cme_kit.streams import connect
+from cme_kit.streams import connect, stream_name
 from cme_kit.subscriptions import Subscription, Subscriptions
 
 #: For the handlers that run when the service is told to stop; whoever stops it has to wait longer.
@@ -82,6 +84,7 @@ class Platform:
 
     async def start(self, subscriptions: Sequence[Subscription]) -> None:
         """Start publishing, and consuming what the service subscribes to."""
+        self.run("majority", partial(stay_with_the_majority, self.nats, self.jetstream, stream_name(self.service)))
         await self._provision()
         self.relay = Relay(self.database, self.outbox, self.nats, self.jetstream, self.clock, self.streams.provision)
         self.run("relay", self.relay.run)

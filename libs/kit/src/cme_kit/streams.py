@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from random import SystemRandom
 
 import nats
 import structlog
@@ -95,10 +96,14 @@ async def connect(service: str, settings: ServiceSettings) -> Client:
     async def on_error(error: Exception) -> None:
         log.warning("nats", error=type(error).__name__, detail=str(error)[:200])
 
+    servers = settings.nats_url.split(",")
+    SystemRandom().shuffle(servers)
     while True:
         try:
             return await nats.connect(
-                settings.nats_url.split(","),
+                servers,
+                # Round robin: shuffled by the client, the server that was just left could be the next one.
+                dont_randomize=True,
                 name=service,
                 user=settings.nats_user,
                 password=settings.nats_password.get_secret_value(),
