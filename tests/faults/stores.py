@@ -104,10 +104,10 @@ class Stores:
             found += [f"{a} has gaps" for a, ns in numbers.items() if sorted(ns) != list(range(1, len(ns) + 1))]
         return found
 
-    async def messages(self, stream: str) -> AsyncIterator[tuple[str, bytes, dict[str, str]]]:
-        """Every message of a stream: subject, body, headers."""
+    async def messages(self, stream: str, after: int = 0) -> AsyncIterator[tuple[str, bytes, dict[str, str]]]:
+        """Every message of a stream that came after one: subject, body, headers."""
         state = (await self.jetstream.stream_info(stream)).state
-        for sequence in range(state.first_seq, state.last_seq + 1):
+        for sequence in range(max(state.first_seq, after + 1), state.last_seq + 1):
             try:
                 message = await self.jetstream.get_msg(stream, sequence)
             except nats.js.errors.NotFoundError:

@@ -22,10 +22,11 @@ POISON_SUBJECT = "cme.enrolment.organisation.registered.v1"
 @experiment("every-message-three-times")
 async def every_message_three_times(scene: Scene) -> None:
     """Each event comes twice more, under no id that the broker could recognise."""
+    before = (await scene.rig.stores.jetstream.stream_info(STREAM)).state.last_seq
     async with scene.load() as writes:
         await writes.acknowledge(60)
     await scene.rig.quiet()
-    again = [(subject, body) async for subject, body, _ in scene.rig.stores.messages(STREAM)]
+    again = [(subject, body) async for subject, body, _ in scene.rig.stores.messages(STREAM, after=before)]
     for subject, body in [*again, *again]:
         await scene.rig.stores.jetstream.publish(subject, body)
     scene.healed()
