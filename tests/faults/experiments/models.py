@@ -8,6 +8,7 @@ from ..scene import Scene, experiment
 
 SERVICE, MODEL = "credentials", "organisations"
 MODELS = f"/{SERVICE}/v1/operations/models"
+WITHIN_S = 180.0
 MOMENTS = ("rebuild.replayed=kill@1", "rebuild.replayed=kill@2", "rebuild.compared=kill@1")
 
 
@@ -18,14 +19,14 @@ async def model_rebuilt(scene: Scene) -> None:
     fired = await rig.arm(SERVICE, scene.dice.choice(MOMENTS))
     rows = rig.stores.mongo[SERVICE][MODEL]
     async with scene.load() as writes:
-        await writes.acknowledge(120)
+        await writes.acknowledge(80)
         ids = sorted([row["_id"] async for row in rows.find({}, {"_id": 1})])
         await rows.delete_many({"_id": {"$in": ids[::2]}})
         await rows.update_many({"_id": {"$in": ids[1::4]}}, {"$set": {"name": "wrong"}})
         await rows.insert_one({"_id": f"org_{scene.run}", "name": "stated by nobody"})
         status, answer, _ = await rig.api.request("POST", f"{MODELS}/{MODEL}/rebuild")
         scene.require(status == HTTPStatus.ACCEPTED, f"the rebuild was answered {status}: {answer}")
-        await rig.until(fired, "the rebuild kills its service")
+        await rig.until(fired, "the rebuild kills its service", WITHIN_S)
         await rig.ready(SERVICE)
         rebuild = await _ended(scene)
         scene.require(rebuild.get("state") == "done", f"the rebuild ended as {rebuild}")
@@ -40,10 +41,10 @@ async def model_rebuilt(scene: Scene) -> None:
     scene.require(not left, f"rebuilds left {left}")
 
 
-async def _ended(scene: Scene, within_s: float = 90.0) -> dict[str, Any]:
+async def _ended(scene: Scene) -> dict[str, Any]:
     """The rebuild once it is over, or as far as it came."""
     rebuild: dict[str, Any] = {}
-    for _ in range(int(within_s / 0.3)):
+    for _ in range(int(WITHIN_S / 0.3)):
         status, models, _ = await scene.rig.api.request("GET", MODELS)
         if status == HTTPStatus.OK:
             rebuild = next(model["rebuild"] for model in models if model["name"] == MODEL)

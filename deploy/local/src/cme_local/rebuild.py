@@ -74,8 +74,9 @@ def _ended(operator: Operator, service: str, name: str, counted: str) -> dict[st
 def _told(rebuild: dict[str, Any]) -> str:
     if rebuild["state"] == "failed":
         return f"cannot be made again: {rebuild['reason']}"
-    wrong = f"{rebuild['changed']} documents {'are wrong' if rebuild['dry_run'] else 'were wrong and are right now'}"
-    return f"made again from {rebuild['events']} events; {wrong if rebuild['changed'] else 'nothing was wrong'}"
+    done, are = ("compared with", "are wrong") if rebuild["dry_run"] else ("made again from", "were wrong")
+    wrong = f"{rebuild['changed']} documents {are}" if rebuild["changed"] else "nothing was wrong"
+    return f"{done} {rebuild['events']} events; {wrong}"
 
 
 def _complain(error: UserError) -> bool:

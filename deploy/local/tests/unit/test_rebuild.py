@@ -52,7 +52,7 @@ def test_every_model_is_made_again_and_what_cannot_be_is_told(capsys: pytest.Cap
 
     said = capsys.readouterr()
     assert said.out.splitlines() == [
-        "credentials organisations: made again from 9 events; 2 documents were wrong and are right now",
+        "credentials organisations: made again from 9 events; 2 documents were wrong",
         "credentials people: cannot be made again: CME_ENROLMENT_PERSONAL begins with message 2.",
     ]
     assert said.err == "cme: assessment does not answer: it is away\n"

@@ -7,7 +7,7 @@ that is applied at the same time either loses against it and runs again, or come
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -25,8 +25,8 @@ from cme_kit.streams import read_stream, stream_of
 from cme_kit.subscriptions import Subscriptions, Unreadable
 
 REBUILDS = "rebuilds"
-#: Events, or documents, in one transaction.
-BATCH = 50
+#: Events, or documents, in one transaction: few, so that it fits into the lease on a busy machine as well.
+BATCH = 25
 #: Read and not applied here yet: what is on its way, and dead letters. They are kept in memory.
 MOST_WAITING = 1_000
 #: An event that is applied longer ago than this was committed before now, on whichever replica.
@@ -92,7 +92,7 @@ class Remaking:
         if asked is None:
             raise LeaseLost
         await self._require_beginnings()
-        await self._read(apply=True)
+        await self._read_on()
         await self._require_all()
         while await self._compare(change=not asked["dry_run"]):
             # An event applied meanwhile may have read a document that was still wrong.
@@ -120,15 +120,19 @@ class Remaking:
     def _not_made_again(self) -> Document:
         return {"type": {"$in": sorted(self._types)}, "rebuilt": {"$ne": self._run}}
 
-    async def _read(self, *, apply: bool) -> None:
-        """Read on in the streams; `apply` what was applied before, in transactions. What was not waits."""
+    async def _read_on(self) -> None:
+        """Read what the streams hold by now, and apply of it what was applied here before. The rest waits."""
+        await self._read(self._replay)
+        while await self._replay():
+            pass
+
+    async def _read(self, after_each_batch: Callable[[], Awaitable[object]] | None = None) -> None:
         came = 0
         # Those with personal data first: they come before the facts of other streams about the same persons.
         for stream in sorted(self._subjects, reverse=True):
             after, subjects = self._read_until[stream], self._subjects[stream]
-            async for message in read_stream(
-                self._ground.jetstream, stream, self._ground.service, subjects, after=after
-            ):
+            reading = read_stream(self._ground.jetstream, stream, self._ground.service, subjects, after=after)
+            async for message in reading:
                 self._read_until[stream] = message.metadata.sequence.stream
                 try:
                     envelope = self._subscriptions.open(message.data, message.subject)
@@ -136,15 +140,15 @@ class Remaking:
                     continue
                 self._waiting[str(envelope.id)] = envelope
                 came += 1
-                if apply and came % BATCH == 0:
-                    await self._replay()
+                if after_each_batch is not None and came % BATCH == 0:
+                    await after_each_batch()
                 if len(self._waiting) > MOST_WAITING:
                     raise CannotBeMade(f"More than {MOST_WAITING} events wait to be applied: try again once they are.")
-        while apply and await self._replay():
-            pass
 
     async def _replay(self) -> int:
         """Apply what waits and can be applied now; how many events."""
+        if not self._waiting:
+            return 0
 
         async def work(tx: Transaction) -> set[str]:
             applied = await self._apply(tx, self._waiting)
@@ -162,27 +166,27 @@ class Remaking:
     async def _apply(self, tx: Transaction, events: Mapping[str, CloudEvent]) -> set[str]:
         """Apply those that the inbox has, in their order, each after those before it; which were."""
         known = await self._inbox.find({"_id": {"$in": list(events)}}, session=tx.session)
-        rebuilt = {row["_id"]: row.get("rebuilt") == self._run for row in known}
-        left = {event_id: event for event_id, event in events.items() if event_id in rebuilt}
+        again = {row["_id"] for row in known if row.get("rebuilt") == self._run}
+        new = {row["_id"] for row in known} - again
+        left = {key: event for key, event in events.items() if key in new}
         applied: set[str] = set()
-        while True:
-            ready = [event_id for event_id, event in left.items() if not await self._is_early(tx, event)]
-            for event_id in ready:
-                event = left.pop(event_id)
-                if not rebuilt[event_id]:
-                    await self._apply_one(tx, event)
-                applied.add(event_id)
-            if not ready or not left:
-                return applied
+        while ready := [key for key, event in left.items() if not await self._is_early(tx, event, applied)]:
+            for key in ready:
+                await self._apply_one(tx, left.pop(key))
+                applied.add(key)
+        if applied:
+            made_again = {"_id": {"$in": sorted(applied)}}
+            await self._inbox.update_many(made_again, {"$set": {"rebuilt": self._run}}, tx.session)
+        return applied | again
 
-    async def _is_early(self, tx: Transaction, event: CloudEvent) -> bool:
+    async def _is_early(self, tx: Transaction, event: CloudEvent, applied: set[str]) -> bool:
         before = event.sequence_before(self._types)
         if before is None:
             return False
         # Nothing but the place: the embedded server finds no row when more is asked of a partial index.
         place = {"source": event.source, "aggregate": event.subject, "sequence": before}
         row = await self._inbox.find_one(place, tx.session)
-        return row is not None and row.get("rebuilt") != self._run
+        return row is not None and row["_id"] not in applied and row.get("rebuilt") != self._run
 
     async def _apply_one(self, tx: Transaction, event: CloudEvent) -> None:
         handler = self._subscriptions[event.type].handler
@@ -196,7 +200,6 @@ class Remaking:
             raise CannotBeMade(f"Event {event.id}: {type(error).__name__}: {error}") from error
         if tx.emitted or tx.afterwards:
             raise CannotBeMade(f"Event {event.id}: its handler does more than writing {self._model}.")
-        await self._inbox.update({"_id": str(event.id)}, {"$set": {"rebuilt": self._run}}, session=tx.session)
 
     async def _hold_lease(self, tx: Transaction, counted: Mapping[str, int]) -> None:
         """Commit only while this run is the one at work. Raises LeaseLost."""
@@ -210,6 +213,7 @@ class Remaking:
         changed = 0
         after: str | None = None
         while True:
+            await self._read_on()  # so that little is left to do within the transaction
             began = self._ground.clock.now()
 
             async def work(tx: Transaction, after: str | None = after) -> tuple[set[str], int, str | None]:
@@ -231,7 +235,7 @@ class Remaking:
         lately = self._not_made_again() | {"applied_at": {"$gte": self._since}}
         late = {str(row["_id"]) for row in await self._inbox.find(lately, fields=["_id"], session=tx.session)}
         if late - self._waiting.keys():
-            await self._read(apply=False)
+            await self._read()
         applied = await self._apply(tx, {key: event for key, event in self._waiting.items() if key in late})
         if missing := late - applied:
             raise CannotBeMade(f"The streams do not hold event {min(missing)}, which was applied.")
