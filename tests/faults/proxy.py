@@ -56,6 +56,11 @@ class Proxy:
             self.cut()
             await server.wait_closed()
 
+    @property
+    def in_use(self) -> bool:
+        """Whether a connection is open."""
+        return bool(self._connections)
+
     def cut(self) -> None:
         """Reset every connection that is open now (RST); new ones are served."""
         self.felt += len(self._connections)

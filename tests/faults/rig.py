@@ -253,7 +253,7 @@ async def rigged(
 
     `broken` takes the outbox or the inbox away.
     """
-    base = next(free_bases(range(PORT_BASE, PORT_BASE + 4000, PORTS)))
+    base = next(free_bases(range(PORT_BASE, PORT_BASE + 4000, PORTS), PORTS))
     ports = Ports(base, nats_nodes)
     links = _links(ports, range(base + 20, base + PORTS - 1), dice)
     pairs = permutations((node.name for node in ports.broker), 2)

@@ -104,19 +104,25 @@ async def rolling_restart(scene: Scene) -> None:
         await writes.acknowledge(SOME)
 
 
+async def _connect_to(scene: Scene, service: str, node: str) -> None:
+    others = [scene.rig.links[service, other] for other in scene.rig.nodes if other != node]
+    for link in others:
+        link.refuse()
+    await scene.rig.until(lambda: scene.rig.links[service, node].in_use, f"{service} connects to {node}")
+    for link in others:
+        link.heal()
+
+
 @experiment("cluster-partitioned", stage="cluster")
 async def partitioned(scene: Scene) -> None:
     """The server that leads the stream is cut off from the other two, and a publisher and a consumer are with it."""
     links, nodes = scene.rig.links, scene.rig.nodes
     leader = await scene.rig.stores.leader_of(STREAM)
-    elsewhere = [links[service, node] for service in ("enrolment", "outreach") for node in nodes if node != leader]
     routes = [link for pair, link in links.items() if leader in pair and set(pair) <= set(nodes)]
-    async with scene.load(PACE) as writes:
-        for link in elsewhere:
-            link.refuse()
-        await writes.acknowledge(3 * SOME)
-        for link in elsewhere:
-            link.heal()
+    async with scene.load(PACE / 3) as writes:
+        for service in ("enrolment", "outreach"):
+            await _connect_to(scene, service, leader)
+        await writes.acknowledge(SOME)
         for link in routes:
             link.black_hole()
         scene.require(any(link.felt for link in routes), "no route felt the fault")

@@ -47,9 +47,9 @@ def _other_base(base: int) -> int:
     return next(free_bases(range(base + 100, HIGHEST_BASE, 100)), 18800)
 
 
-def free_bases(candidates: Iterable[int]) -> Iterator[int]:
-    """Those candidates of which every port of a stack is free now."""
-    return (base for base in candidates if all(map(_is_free, Ports(base).named().values())))
+def free_bases(candidates: Iterable[int], count: int = len(Ports(0).named())) -> Iterator[int]:
+    """Those candidates from which `count` ports in a row, those of a stack unless told, are free now."""
+    return (base for base in candidates if all(map(_is_free, range(base, base + count))))
 
 
 def _owner(port: int) -> str:
