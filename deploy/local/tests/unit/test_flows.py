@@ -10,7 +10,7 @@ from cme_local.ops.store import Limits, TraceStore
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from .operators import operator
-from .test_trace_store import MS, add
+from .test_trace_store import MS, Clock, add
 
 SUBJECT = "cme.enrolment.learner.enrolled.v1"
 ROUTE = "POST /enrolment/v1/learners"
@@ -180,7 +180,35 @@ def test_every_line_of_the_map_meets_its_nodes() -> None:
     assert [node.name for node in drawing.nodes if node.engine] == ["nats", "mongodb"]
 
 
-@pytest.mark.parametrize("path", ["/map", "/routes", "/routes?side=applied", "/routes?side=nonsense&sort=nonsense"])
+def test_a_window_counts_the_traces_of_its_time_only() -> None:
+    clock = Clock()
+    store = TraceStore(clock=clock)
+    journey(store, 1, failed=True)
+    clock.now += 600
+    journey(store, 2)
+
+    late, whole = store.window(300), store.window(None)
+
+    assert (late.traces, whole.traces) == (1, 2)
+    assert {series.count for series in late.flows.operations.values()} == {1}
+    assert {series.count for series in whole.flows.edges.values()} == {2}
+    assert sum(series.errors for series in late.flows.operations.values()) == 0
+    assert (late.seconds, whole.seconds) == (1.0, 600.0)
+    assert TraceStore().window(300).traces == 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/map",
+        "/map?minutes=5",
+        "/routes?minutes=60",
+        "/map?minutes=-1",
+        "/routes",
+        "/routes?side=applied",
+        "/routes?side=nonsense&sort=nonsense",
+    ],
+)
 async def test_pages_answer_with_nothing_and_with_something(path: str) -> None:
     store = TraceStore()
     journey(store, 1, failed=True)
@@ -188,7 +216,7 @@ async def test_pages_answer_with_nothing_and_with_something(path: str) -> None:
     empty, full = await operator().get(path), await operator(store).get(path)
 
     assert empty.status_code == full.status_code == 200
-    assert "second" in empty.text
+    assert 'class="empty"' in empty.text
     assert "enrolment" in full.text
     assert "style=" not in full.text
 

@@ -149,6 +149,8 @@ async def _pages(store: Store, sent: Load, looks: int) -> list[dict[str, str]]:
         "way of an id of every trace": f"/way?id={sent.common_id}",
         "map": "/map",
         "routes": "/routes",
+        "map, last hour": "/map?minutes=60",
+        "routes, last hour": "/routes?minutes=60",
     }
     rows = []
     for name, path in paths.items():

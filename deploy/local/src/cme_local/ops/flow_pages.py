@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from cme_local.ops.pages import HUES, page
 from cme_local.ops.red import Side, Sorting
 from cme_local.ops.series import Series
 from cme_local.ops.service_map import Flow
-from cme_local.ops.store import TraceStore
+from cme_local.ops.store import TraceStore, Window
 
 Choice = TypeVar("Choice", bound=StrEnum)
 TABS = {
@@ -25,19 +26,30 @@ TABS = {
 }
 
 
+#: The times that figures can be narrowed to, in minutes.
+TIMES = {"": "All that is kept", "5": "Last 5 minutes", "60": "Last hour"}
+
+
 def routes(store: TraceStore) -> list[Route]:
     """The pages and their API over a trace store."""
 
-    async def map_page(_: Request) -> Response:
-        found = service_map.flows(store.flows.operations, store.flows.edges)
+    def window(request: Request) -> tuple[str, Window]:
+        asked = request.query_params.get("minutes", "")
+        minutes = asked if asked in TIMES else ""
+        return minutes, store.window(float(minutes) * 60 if minutes else None)
+
+    async def map_page(request: Request) -> Response:
+        minutes, seen = window(request)
+        found = service_map.flows(seen.flows.operations, seen.flows.edges)
         return page(
             "map.html",
             here="Map",
             flows=found,
-            subjects=service_map.by_subject(store.flows.edges),
+            subjects=service_map.by_subject(seen.flows.edges),
             drawing=service_map.draw(found),
-            kept=len(store),
-            covered=store.covered_seconds(),
+            seen=seen,
+            minutes=minutes,
+            times=TIMES,
             hues=HUES,
             rate=red.rate,
             percent=red.percent,
@@ -45,10 +57,12 @@ def routes(store: TraceStore) -> list[Route]:
         )
 
     async def routes_page(request: Request) -> Response:
+        minutes, seen = window(request)
         side = _choice(request, "side", Side.REQUESTS)
         sorting = _choice(request, "sort", Sorting.COUNT)
         service = request.query_params.get("service", "").strip()
-        rows = red.rows(store.flows.operations, store.covered_seconds(), side, service, sorting)
+        since = _ago(int(minutes)) if minutes else ""
+        rows = red.rows(seen.flows.operations, seen.seconds, side, service, sorting, since)
         return page(
             "routes.html",
             here="Routes",
@@ -60,24 +74,26 @@ def routes(store: TraceStore) -> list[Route]:
             sorting=sorting,
             service=service,
             services=store.services(),
-            kept=len(store),
-            covered=store.covered_seconds(),
-            hues=HUES,
+            seen=seen,
+            minutes=minutes,
+            times=TIMES,
             duration=waterfall.duration,
         )
 
-    async def api_map(_: Request) -> Response:
-        found = service_map.flows(store.flows.operations, store.flows.edges)
-        items = [_flow(flow) for flow in [*found, *service_map.by_subject(store.flows.edges)]]
-        return JSONResponse({"seconds": round(store.covered_seconds(), 1), "items": items})
+    async def api_map(request: Request) -> Response:
+        _, seen = window(request)
+        found = service_map.flows(seen.flows.operations, seen.flows.edges)
+        items = [_flow(flow) for flow in [*found, *service_map.by_subject(seen.flows.edges)]]
+        return JSONResponse({"seconds": round(seen.seconds, 1), "items": items})
 
-    async def api_routes(_: Request) -> Response:
+    async def api_routes(request: Request) -> Response:
+        _, seen = window(request)
         items = [
             {"service": operation.service, "side": red.side_of(operation), "operation": operation.name}
             | _figures(series)
-            for operation, series in sorted(store.flows.operations.items())
+            for operation, series in sorted(seen.flows.operations.items())
         ]
-        return JSONResponse({"seconds": round(store.covered_seconds(), 1), "items": items})
+        return JSONResponse({"seconds": round(seen.seconds, 1), "items": items})
 
     return [
         Route("/map", map_page),
@@ -85,6 +101,11 @@ def routes(store: TraceStore) -> list[Route]:
         Route("/api/map", api_map),
         Route("/api/routes", api_routes),
     ]
+
+
+def _ago(minutes: int) -> str:
+    """That many minutes ago, as the list of traces takes it."""
+    return (datetime.now(UTC) - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M")
 
 
 def _choice(request: Request, name: str, usual: Choice) -> Choice:

@@ -119,6 +119,13 @@ class Flows:
                 self._join(kept, orphan)
         return kept
 
+    def count_again(self, family: Family) -> None:
+        """Count the spans of a trace that other flows keep, as they counted them."""
+        for kept in family.spans.values():
+            self.operations.setdefault(kept.operation, Series()).add(kept.step, kept.failed)
+            if kept.edge is not None:
+                self.edges.setdefault(kept.edge, Series()).add(kept.edge_step, kept.failed)
+
     def drop(self, family: Family) -> None:
         """Take a trace's spans out of every series."""
         for kept in family.spans.values():

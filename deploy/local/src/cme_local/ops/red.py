@@ -55,11 +55,14 @@ class Row:
     p50: int
     p95: int
     p99: int
+    #: Since when its traces are listed, as the list takes it; empty for all that are kept.
+    since: str
 
     @property
     def traces(self) -> str:
         """Where the traces with it are listed."""
-        return "/traces?" + urlencode({"service": self.service, "operation": self.name})
+        named = {"service": self.service, "operation": self.name}
+        return "/traces?" + urlencode(named | ({"since": self.since} if self.since else {}))
 
     @property
     def failed_traces(self) -> str:
@@ -91,10 +94,11 @@ def rows(
     side: Side,
     service: str = "",
     sorting: Sorting = Sorting.COUNT,
+    since: str = "",
 ) -> list[Row]:
     """The operations of one side, and of one service when given."""
     chosen = [
-        _row(operation, series, seconds)
+        _row(operation, series, seconds, since)
         for operation, series in operations.items()
         if side_of(operation) is side and service in ("", operation.service)
     ]
@@ -108,13 +112,16 @@ def rows(
     return chosen
 
 
-def _row(operation: Operation, series: Series, seconds: float) -> Row:
+def _row(operation: Operation, series: Series, seconds: float, since: str) -> Row:
     return Row(
-        operation.service,
-        operation.name,
-        series.count,
-        series.errors,
-        rate(series.count, seconds),
-        percent(series.error_share),
-        *(series.percentile(share) for share in (0.5, 0.95, 0.99)),
+        service=operation.service,
+        name=operation.name,
+        count=series.count,
+        errors=series.errors,
+        rate=rate(series.count, seconds),
+        error_share=percent(series.error_share),
+        p50=series.percentile(0.5),
+        p95=series.percentile(0.95),
+        p99=series.percentile(0.99),
+        since=since,
     )

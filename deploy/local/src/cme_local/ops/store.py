@@ -68,6 +68,15 @@ class Trace:
         return self.end_ns - self.start_ns
 
 
+@dataclass(frozen=True)
+class Window:
+    """The figures of the traces of a time: how many they are, and how many seconds they cover."""
+
+    flows: Flows
+    traces: int
+    seconds: float
+
+
 class TraceStore:
     """Takes spans in any order; a late span re-opens its trace."""
 
@@ -177,13 +186,23 @@ class TraceStore:
         self._evict()
         return sorted({operation.service for operation in self.flows.operations})
 
-    def covered_seconds(self) -> float:
-        """How long a time the kept traces are of, from the first that came to the last span; at least a second."""
+    def window(self, seconds: float | None) -> Window:
+        """What the traces say together that got a span within so many seconds, or all that are kept.
+
+        All are counted already; for a part of them, the spans of that part are counted now.
+        """
         self._evict()
-        if not self._traces:
-            return 1.0
-        last = next(reversed(self._traces.values())).touched
-        return max(1.0, last - min(trace.came for trace in self._traces.values()))
+        now = self._clock()
+        if seconds is None:
+            first = min((trace.came for trace in self._traces.values()), default=now)
+            last = next(reversed(self._traces.values())).touched if self._traces else now
+            return Window(self.flows, len(self._traces), max(1.0, last - first))
+        within = itertools.takewhile(lambda trace: trace.touched >= now - seconds, reversed(self._traces.values()))
+        flows, count, first = Flows(), 0, now
+        for trace in within:
+            flows.count_again(trace.family)
+            count, first = count + 1, min(first, trace.came)
+        return Window(flows, count, max(1.0, min(seconds, now - first)))
 
 
 def _is_id(value: bytes, length: int) -> bool:
