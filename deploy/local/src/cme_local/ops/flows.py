@@ -5,9 +5,11 @@ Counted as spans come and taken back as their traces go, so that a page reads a 
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
@@ -105,7 +107,7 @@ class Flows:
         failed = span.status.code == Status.STATUS_CODE_ERROR
         kept = Kept(operation, resource, encoded, step_of(span.end_time_unix_nano - span.start_time_unix_nano), failed)
         family.spans[span.span_id] = kept
-        self.operations.setdefault(operation, Series()).add(kept.step, failed)
+        _series(self.operations, operation).add(kept.step, failed)
         if engine := _engine_edge(span, service):
             self._count(kept, engine, kept.step)
         elif span.parent_span_id:
@@ -119,12 +121,18 @@ class Flows:
                 self._join(kept, orphan)
         return kept
 
-    def count_again(self, family: Family) -> None:
-        """Count the spans of a trace that other flows keep, as they counted them."""
-        for kept in family.spans.values():
-            self.operations.setdefault(kept.operation, Series()).add(kept.step, kept.failed)
-            if kept.edge is not None:
-                self.edges.setdefault(kept.edge, Series()).add(kept.edge_step, kept.failed)
+    @classmethod
+    def of(cls, families: Iterable[Family]) -> Self:
+        """The flows of some of the traces that others keep: equal spans are counted together, there are few kinds."""
+        flows = cls()
+        spans = [kept for family in families for kept in family.spans.values()]
+        counted = Counter((kept.operation, kept.step, kept.failed) for kept in spans)
+        for (operation, step, failed), times in counted.items():
+            _series(flows.operations, operation).add(step, failed, times)
+        joined = Counter((kept.edge, kept.edge_step, kept.failed) for kept in spans if kept.edge is not None)
+        for (edge, step, failed), times in joined.items():
+            _series(flows.edges, edge).add(step, failed, times)
+        return flows
 
     def drop(self, family: Family) -> None:
         """Take a trace's spans out of every series."""
@@ -147,7 +155,7 @@ class Flows:
 
     def _count(self, kept: Kept, edge: Edge, step: int) -> None:
         kept.edge, kept.edge_step = edge, step
-        self.edges.setdefault(edge, Series()).add(step, kept.failed)
+        _series(self.edges, edge).add(step, kept.failed)
 
 
 def _engine_edge(span: Span, service: str) -> Edge | None:
@@ -160,6 +168,14 @@ def _engine_edge(span: Span, service: str) -> Edge | None:
 
 def _text(span: Span, key: str) -> str:
     return next((a.value.string_value for a in span.attributes if a.key == key), "")
+
+
+def _series(counted: dict[Key, Series], key: Key) -> Series:
+    """The series of a key. Not by `setdefault`, which would make one for each span only to drop it."""
+    series = counted.get(key)
+    if series is None:
+        series = counted[key] = Series()
+    return series
 
 
 def _take_back(counted: dict[Key, Series], key: Key, step: int, failed: bool) -> None:

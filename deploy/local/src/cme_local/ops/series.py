@@ -23,11 +23,11 @@ class Series:
     errors: int = 0
     steps: dict[int, int] = field(default_factory=dict)
 
-    def add(self, step: int, failed: bool) -> None:
-        """Count one more."""
-        self.count += 1
-        self.errors += failed
-        self.steps[step] = self.steps.get(step, 0) + 1
+    def add(self, step: int, failed: bool, times: int = 1) -> None:
+        """Count one more, or several that are alike."""
+        self.count += times
+        self.errors += times * failed
+        self.steps[step] = self.steps.get(step, 0) + times
 
     def remove(self, step: int, failed: bool) -> None:
         """Take back what was added as this."""

@@ -5,6 +5,7 @@ objects. What a search needs is noted at intake: names, services, and an index o
 """
 
 import itertools
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -193,16 +194,14 @@ class TraceStore:
         """
         self._evict()
         now = self._clock()
-        if seconds is None:
-            first = min((trace.came for trace in self._traces.values()), default=now)
-            last = next(reversed(self._traces.values())).touched if self._traces else now
-            return Window(self.flows, len(self._traces), max(1.0, last - first))
-        within = itertools.takewhile(lambda trace: trace.touched >= now - seconds, reversed(self._traces.values()))
-        flows, count, first = Flows(), 0, now
-        for trace in within:
-            flows.count_again(trace.family)
-            count, first = count + 1, min(first, trace.came)
-        return Window(flows, count, max(1.0, min(seconds, now - first)))
+        since = -math.inf if seconds is None else now - seconds
+        within = list(itertools.takewhile(lambda trace: trace.touched >= since, reversed(self._traces.values())))
+        first = min((trace.came for trace in within), default=now)
+        # All that is kept is of a time that may be long ago; the last minutes reach until now.
+        until = now if seconds is not None or not within else within[0].touched
+        covered = max(1.0, min(until - first, seconds or math.inf))
+        flows = self.flows if seconds is None else Flows.of(trace.family for trace in within)
+        return Window(flows, len(within), covered)
 
 
 def _is_id(value: bytes, length: int) -> bool:
