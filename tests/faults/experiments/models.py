@@ -18,7 +18,7 @@ async def model_rebuilt(scene: Scene) -> None:
     rig = scene.rig
     fired = await rig.arm(SERVICE, scene.dice.choice(MOMENTS))
     rows = rig.stores.mongo[SERVICE][MODEL]
-    async with scene.load() as writes:
+    async with scene.load(pace=10) as writes:
         await writes.acknowledge(80)
         ids = sorted([row["_id"] async for row in rows.find({}, {"_id": 1})])
         await rows.delete_many({"_id": {"$in": ids[::2]}})

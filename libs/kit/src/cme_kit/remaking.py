@@ -25,8 +25,10 @@ from cme_kit.streams import read_stream, stream_of
 from cme_kit.subscriptions import Subscriptions, Unreadable
 
 REBUILDS = "rebuilds"
-#: Events, or documents, in one transaction: few, so that it fits into the lease on a busy machine as well.
+#: Events in one transaction: few, so that it fits into the lease on a busy machine as well.
 BATCH = 25
+#: Documents compared in one transaction.
+DOCUMENTS = 200
 #: Read and not applied here yet: what is on its way, and dead letters. They are kept in memory.
 MOST_WAITING = 1_000
 #: An event that is applied longer ago than this was committed before now, on whichever replica.
@@ -123,8 +125,7 @@ class Remaking:
     async def _read_on(self) -> None:
         """Read what the streams hold by now, and apply of it what was applied here before. The rest waits."""
         await self._read(self._replay)
-        while await self._replay():
-            pass
+        await self._replay()
 
     async def _read(self, after_each_batch: Callable[[], Awaitable[object]] | None = None) -> None:
         came = 0
@@ -145,10 +146,10 @@ class Remaking:
                 if len(self._waiting) > MOST_WAITING:
                     raise CannotBeMade(f"More than {MOST_WAITING} events wait to be applied: try again once they are.")
 
-    async def _replay(self) -> int:
-        """Apply what waits and can be applied now; how many events."""
+    async def _replay(self) -> None:
+        """Apply what waits and can be applied now."""
         if not self._waiting:
-            return 0
+            return
 
         async def work(tx: Transaction) -> set[str]:
             applied = await self._apply(tx, self._waiting)
@@ -158,7 +159,6 @@ class Remaking:
         applied = await self._ground.outbox.transaction(work)
         self._forget(applied)
         await failpoint("rebuild.replayed")
-        return len(applied)
 
     def _forget(self, applied: set[str]) -> None:
         self._waiting = {event_id: event for event_id, event in self._waiting.items() if event_id not in applied}
@@ -212,17 +212,22 @@ class Remaking:
         """Put right each document that differs; whether any did. Without `change` only count them."""
         changed = 0
         after: str | None = None
+        last: str | None = None
         while True:
             await self._read_on()  # so that little is left to do within the transaction
             began = self._ground.clock.now()
 
-            async def work(tx: Transaction, after: str | None = after) -> tuple[set[str], int, str | None]:
+            async def work(
+                tx: Transaction, after: str | None = after, last: str | None = last
+            ) -> tuple[set[str], int, str | None, str | None]:
                 late = await self._catch_up(tx)
-                differing, until = await self._compare_from(tx, after, change=change)
+                # What comes after the last document of now was made by what is right.
+                last = last or await self._last(tx)
+                differing, after = await self._compare_between(tx, after, last, change=change)
                 await self._hold_lease(tx, {"events": len(late), "changed": differing})
-                return late, differing, until
+                return late, differing, after, last
 
-            late, differing, after = await self._ground.outbox.transaction(work)
+            late, differing, after, last = await self._ground.outbox.transaction(work)
             self._forget(late)
             self._since = began - LONGEST_COMMIT
             changed += differing
@@ -241,25 +246,30 @@ class Remaking:
             raise CannotBeMade(f"The streams do not hold event {min(missing)}, which was applied.")
         return applied
 
-    async def _compare_from(self, tx: Transaction, after: str | None, *, change: bool) -> tuple[int, str | None]:
-        """The next documents of both sides: how many differ, and up to which id; None at the end."""
-        beyond = {"_id": {"$gt": after}} if after is not None else {}
-        made, used = [await self._next(side, beyond, tx) for side in (self._made, self._used)]
-        full = [max(side) for side in (made, used) if len(side) == BATCH]
-        until = min(full, default=None)
-        differing = 0
-        for key in sorted(made.keys() | used.keys()):
-            if until is not None and key > until:
-                break
-            if (right := made.get(key)) == used.get(key):
-                continue
-            differing += 1
-            if change and right is None:
-                await self._used.delete({"_id": key}, tx.session)
-            elif change and right is not None:
-                await self._used.replace({"_id": key}, right, upsert=True, session=tx.session)
-        return differing, until
+    async def _last(self, tx: Transaction) -> str | None:
+        """The greatest id of both sides."""
+        sides = [await side.find_one({}, tx.session, [("_id", -1)]) for side in (self._made, self._used)]
+        return max((row["_id"] for row in sides if row is not None), default=None)
 
-    async def _next(self, side: Collection, beyond: Document, tx: Transaction) -> dict[str, Document]:
-        rows = await side.find(beyond, sort=[("_id", 1)], limit=BATCH, session=tx.session)
+    async def _compare_between(
+        self, tx: Transaction, after: str | None, last: str | None, *, change: bool
+    ) -> tuple[int, str | None]:
+        """The next documents of both sides up to `last`: how many differ, and up to which id; None at the end."""
+        if last is None:
+            return 0, None
+        between = {"_id": {"$lte": last} if after is None else {"$gt": after, "$lte": last}}
+        made, used = [await self._next(side, between, tx) for side in (self._made, self._used)]
+        until = min((max(side) for side in (made, used) if len(side) == DOCUMENTS), default=None)
+        keys = [key for key in made.keys() | used.keys() if until is None or key <= until]
+        differing = [key for key in keys if made.get(key) != used.get(key)]
+        if change:
+            for key in differing:
+                if (right := made.get(key)) is None:
+                    await self._used.delete({"_id": key}, tx.session)
+                else:
+                    await self._used.replace({"_id": key}, right, upsert=True, session=tx.session)
+        return len(differing), until
+
+    async def _next(self, side: Collection, between: Document, tx: Transaction) -> dict[str, Document]:
+        rows = await side.find(between, sort=[("_id", 1)], limit=DOCUMENTS, session=tx.session)
         return {row["_id"]: row for row in rows}

@@ -228,7 +228,7 @@ async def read_stream(
         read = 0
         while left > 0:
             for message in await reader.fetch(min(left, READ_BATCH), timeout=5):
-                left, read = message.metadata.num_pending or 0, read + 1
+                left, read = min(left - 1, message.metadata.num_pending or 0), read + 1
                 if message.metadata.sequence.consumer != read:
                     raise ReadingDisturbed
                 yield message

@@ -192,6 +192,7 @@ async def test_events_that_come_meanwhile_are_neither_lost_nor_applied_twice(
     keeping: Keeping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(remaking, "BATCH", 5)
+    monkeypatch.setattr(remaking, "DOCUMENTS", 7)
     for place in range(30):
         await keeping.register(f"org_{place:02}", "first")
     await keeping.applied(30)
@@ -226,6 +227,7 @@ async def test_a_rebuild_that_was_cut_off_is_begun_again_at_the_next_start(
             await asyncio.sleep(3600)
 
     monkeypatch.setattr(remaking, "BATCH", 2)
+    monkeypatch.setattr(remaking, "DOCUMENTS", 2)
     async with start() as keeping:
         right = await damage(keeping)
         with monkeypatch.context() as patch:
