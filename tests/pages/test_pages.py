@@ -64,6 +64,7 @@ def pages_of(demo: DemoRun) -> list[dict[str, Any]]:
         {"name": "way", "url": f"{operations}/way?id={credential}"},
         {"name": "way-of-nothing", "url": f"{operations}/way?id=anna", "statuses": [400]},
         {"name": "map", "url": f"{operations}/map"},
+        {"name": "map-of-the-last-minutes", "url": f"{operations}/map?minutes=5"},
         {"name": "routes", "url": f"{operations}/routes"},
         {"name": "events-applied", "url": f"{operations}/routes?side=applied&sort=slowest"},
         {"name": "no-such-route", "url": f"{operations}/routes?service=no-such-service"},
