@@ -35,9 +35,9 @@ async def stay_with_the_majority(client: Client, jetstream: JetStreamContext, st
 
 async def _is_led(jetstream: JetStreamContext, stream: str) -> bool:
     try:
-        cluster = (await jetstream.stream_info(stream)).cluster
+        told = await jetstream.stream_info(stream)
     except NotFoundError:  # says the leader of all
         return True
     except (NatsError, OSError, TimeoutError):
         return False
-    return cluster is None or cluster.leader is not None
+    return told.cluster is None or told.cluster.leader is not None

@@ -39,7 +39,7 @@ MAX_DELIVER = 50
 READER_SECONDS = 60.0
 READ_BATCH = 500
 #: The code of a broker without a cluster when it is asked for several copies.
-NO_CLUSTER = 10074
+ONE_SERVER = 10074
 log = structlog.get_logger(__name__)
 
 
@@ -148,7 +148,7 @@ async def _add_stream(jetstream: JetStreamContext, wanted: StreamConfig) -> None
     try:
         await jetstream.add_stream(wanted)
     except ServerError as error:
-        if error.err_code != NO_CLUSTER:
+        if error.err_code != ONE_SERVER:
             raise
         raise ProvisioningError(f"stream {wanted.name}: {wanted.num_replicas} copies need a cluster") from error
 
