@@ -11,6 +11,7 @@ import httpx
 import pytest
 from cme_contracts.enrolment import OrganisationRegistered
 from cme_kit.clock import SystemClock
+from cme_kit.dead_letters import DeadLetters
 from cme_kit.mongo import Database
 from cme_kit.outbox import Outbox, Transaction
 from cme_kit.streams import owned_streams, provision_streams
@@ -103,6 +104,29 @@ async def test_a_dead_letter_answers_for_what_was_not_applied(pair: Pair) -> Non
     await pair.bus.jetstream.publish(f"cme.dlq.outreach.{SUBJECT}", original.data or b"")
 
     assert broken(await pair.audited()) == {}
+
+
+async def test_a_discarded_dead_letter_still_answers_for_its_event(pair: Pair) -> None:
+    letters = DeadLetters("outreach", pair.outreach, pair.bus.jetstream, SystemClock())
+    original = await pair.bus.jetstream.get_msg(STREAM, 2)
+    await pair.outreach.collection("inbox").delete({"_id": pair.event_ids[1]})
+    buried = await pair.bus.jetstream.publish(f"cme.dlq.outreach.{SUBJECT}", original.data or b"")
+
+    await letters.discard(await letters.find(buried.seq), "test data")
+
+    assert broken(await pair.audited()) == {}
+
+
+async def test_a_discarded_message_that_is_no_event_is_known_by_its_place(pair: Pair) -> None:
+    letters = DeadLetters("outreach", pair.outreach, pair.bus.jetstream, SystemClock())
+    stranger = await pair.bus.jetstream.publish(SUBJECT, b"no event")
+    consumer = await pair.bus.jetstream.pull_subscribe(SUBJECT, durable="outreach", stream=STREAM)
+    [message] = await consumer.fetch(1, timeout=5)
+    await letters.bury(message, None, "not a CloudEvent", 1)
+
+    await letters.discard(await letters.find(1), "test data")
+
+    assert broken(await pair.audited()) == {"stream_owned": [f"{STREAM}#{stranger.seq}"]}
 
 
 async def test_a_row_that_waits_too_long_and_a_missing_number_are_told(pair: Pair) -> None:

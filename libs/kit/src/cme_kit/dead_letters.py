@@ -54,6 +54,11 @@ class Letter:
         return self.headers.get("Cme-Reason", "")
 
     @property
+    def place(self) -> str:
+        """The stream that it came from, and where it is there."""
+        return f"{self.headers.get('Cme-Stream')}#{self.headers.get('Cme-Sequence')}"
+
+    @property
     def attempts(self) -> int:
         """How often it was tried."""
         return int(self.headers.get("Cme-Attempts", "0"))
@@ -179,9 +184,13 @@ class DeadLetters:
             await self._rows.delete({"_id": str(letter.envelope.id), "number": letter.number})
 
     async def discard(self, letter: Letter, reason: str) -> None:
-        """Give a letter up for good; the place of its event counts as a known gap from now on."""
-        discarded = {"discarded": {"reason": reason, "at": self._clock.now()}}
-        await self._rows.update_many({"number": letter.number}, {"$set": discarded})
+        """Give a letter up for good; the place of its event counts as a known gap from now on.
+
+        What is no event gets a row as well, under its place in the stream it came from.
+        """
+        key = letter.place if letter.envelope is None else str(letter.envelope.id)
+        discarded = {"number": letter.number, "discarded": {"reason": reason, "at": self._clock.now()}}
+        await self._rows.update({"_id": key}, {"$set": discarded}, upsert=True)
         await self._delete_message(letter)
 
     async def _delete_message(self, letter: Letter) -> None:

@@ -81,12 +81,20 @@ class Sources:
         subscriptions = await self._subscriptions([info for info in listed if not _has(info, "cme.dlq.")])
         at = datetime.now(UTC)
         documents = await self._documents({*SERVICES, *(one.service for one in subscriptions)})
+        discarded = {
+            service: frozenset(str(row["_id"]) for row in found.pop("dead_letters") if "discarded" in row)
+            for service, found in documents.items()
+        }
         return Records(
             at=at,
             documents=documents,
             streams=tuple([await self._whole(info, streams[_name(info)]) for info in listed if _name(info) in streams]),
             subscriptions=tuple(subscriptions),
-            buried={_service(info): await self._buried(info) for info in listed if _has(info, "cme.dlq.")},
+            buried={
+                _service(info): await self._buried(info) | discarded.get(_service(info), frozenset())
+                for info in listed
+                if _has(info, "cme.dlq.")
+            },
         )
 
     async def marks(self) -> dict[str, int]:
@@ -112,6 +120,7 @@ class Sources:
                 found[service] = {
                     "outbox": await self._outbox(service, session),
                     "inbox": await self._all(service, "inbox", (), session),
+                    "dead_letters": await self._all(service, "dead_letters", ("discarded",), session),
                 }
                 for collection, fields in COLLECTIONS.get(service, {}).items():
                     found[service][collection] = await self._all(service, collection, fields, session)
