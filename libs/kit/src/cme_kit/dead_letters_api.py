@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Literal
 
 import structlog
 from cme_contracts.registry import PERSONAL_SUBJECT_TOKEN
 from fastapi import APIRouter, Path, Request, Response
-from nats.errors import Error as NatsError
 from pydantic import BaseModel, Field
 
 from cme_kit.auth import InsufficientScope, Principal, Requires
 from cme_kit.dead_letters import DeadLetters, Letter
 from cme_kit.http import Paged, page_of, service_router
-from cme_kit.problems import Unavailable, Unprocessable
+from cme_kit.problems import Unprocessable
 from cme_kit.redrive import Prospect, Redrive
 from cme_kit.schemas import Page, Schema, ShortText
+from cme_kit.streams import asking_the_broker
 
 log = structlog.get_logger(__name__)
 Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="The number of the dead letter")]
@@ -82,7 +80,7 @@ def dead_letters_router(service: str) -> APIRouter:
         after = paging.after or "0"
         if not after.isdecimal() or len(after) > 18:  # noqa: PLR2004  (what fits 64 bits)
             raise Unprocessable("Send as `after` the `next` of the page before.")
-        with _broker():
+        with asking_the_broker():
             letters = await _letters(request).list_after(int(after), paging.limit + 1)
         return page_of(request, response, [_view(letter) for letter in letters], paging, lambda view: str(view.number))
 
@@ -91,7 +89,7 @@ def dead_letters_router(service: str) -> APIRouter:
         request: Request, number: Number, principal: Annotated[Principal, Requires("operations:read")]
     ) -> DeadLetterWithBody:
         """The bytes of an event with personal data are shown to those who may redrive it only."""
-        with _broker():
+        with asking_the_broker():
             letter = await _letters(request).find(number)
         if letter.subject.startswith(f"cme.{PERSONAL_SUBJECT_TOKEN}.") and not principal.may("operations:write"):
             raise InsufficientScope("operations:write")
@@ -107,7 +105,7 @@ def dead_letters_router(service: str) -> APIRouter:
     ) -> Rehearsal:
         """The event is applied in a transaction that is then undone: nothing changes."""
         redrive: Redrive = request.app.state.platform.redrive
-        with _broker():
+        with asking_the_broker():
             rehearsed = await redrive.rehearse(number)
         return Rehearsal(number=number, outcome=rehearsed.prospect, reason=rehearsed.reason, behind=rehearsed.behind)
 
@@ -120,7 +118,7 @@ def dead_letters_router(service: str) -> APIRouter:
         What is applied is no dead letter any more; what fails again stays one.
         """
         redrive: Redrive = request.app.state.platform.redrive
-        with _broker():
+        with asking_the_broker():
             outcome = await redrive.redrive(number)
         failed = outcome.reason is not None
         log.warning("redriven", number=number, reason=outcome.reason, also=outcome.also, by=principal.subject)
@@ -137,7 +135,7 @@ def dead_letters_router(service: str) -> APIRouter:
     ) -> None:
         """The event will never be applied here; those behind it in its aggregate can be redriven then."""
         letters = _letters(request)
-        with _broker():
+        with asking_the_broker():
             letter = await letters.find(number)
             await letters.discard(letter, body.reason)
         event_id = str(letter.envelope.id) if letter.envelope else None
@@ -149,14 +147,6 @@ def dead_letters_router(service: str) -> APIRouter:
 def _letters(request: Request) -> DeadLetters:
     letters: DeadLetters = request.app.state.platform.dead_letters
     return letters
-
-
-@contextmanager
-def _broker() -> Iterator[None]:
-    try:
-        yield
-    except (NatsError, TimeoutError) as error:
-        raise Unavailable("The broker does not answer; try again in a moment.") from error
 
 
 def _view(letter: Letter) -> DeadLetterView:

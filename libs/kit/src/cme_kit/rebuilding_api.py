@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Literal
 
 import structlog
 from fastapi import APIRouter, Query, Request
-from nats.errors import Error as NatsError
 from pydantic import BaseModel, Field
 
 from cme_kit.auth import Principal, Requires
 from cme_kit.http import service_router
 from cme_kit.platform import Platform
-from cme_kit.problems import Unavailable
 from cme_kit.read_models import ReadModel, ReadModels
+from cme_kit.streams import asking_the_broker
 
 log = structlog.get_logger(__name__)
 DryRun = Annotated[bool, Query(description="Only say what would change")]
@@ -62,7 +59,7 @@ def rebuilding_router(service: str) -> APIRouter:
     ) -> StreamRebuild:
         """The outbox is compared with the streams. Nobody applies anything twice."""
         platform: Platform = request.app.state.platform
-        with _broker():
+        with asking_the_broker():
             events = await (platform.streams.count_missing() if dry_run else platform.streams.rebuild())
         log.warning("streams rebuilt", events=events, dry_run=dry_run, by=principal.subject)
         return StreamRebuild(dry_run=dry_run, events=events)
@@ -100,11 +97,3 @@ def _models(request: Request) -> ReadModels:
 
 def _view(model: ReadModel) -> ReadModelView:
     return ReadModelView.model_validate(asdict(model))
-
-
-@contextmanager
-def _broker() -> Iterator[None]:
-    try:
-        yield
-    except (NatsError, TimeoutError) as error:
-        raise Unavailable("The broker does not answer; try again in a moment.") from error

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from random import SystemRandom
 
@@ -26,6 +26,7 @@ from nats.js.api import (
 )
 from nats.js.errors import NotFoundError, ServerError
 
+from cme_kit.problems import Unavailable
 from cme_kit.settings import ServiceSettings
 
 DAY = 24 * 3600
@@ -119,6 +120,15 @@ async def connect(service: str, settings: ServiceSettings) -> Client:
         except (OSError, nats.errors.Error) as error:
             log.warning("nats is not there yet", error=type(error).__name__)
             await asyncio.sleep(0.3)
+
+
+@contextmanager
+def asking_the_broker() -> Iterator[None]:
+    """Answer a request with 503 when the broker does not answer inside the block. Raises Unavailable."""
+    try:
+        yield
+    except (NatsError, TimeoutError) as error:
+        raise Unavailable("The broker does not answer; try again in a moment.") from error
 
 
 async def provision_streams(jetstream: JetStreamContext, streams: Sequence[StreamConfig]) -> list[StreamConfig]:
