@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from nats.errors import Error as NatsError
 
+from ..rig import Broken
 from ..scene import Scene, experiment
 from ..workload import Workload
 
@@ -32,15 +33,15 @@ async def _goes_on(scene: Scene, writes: Workload, what: str) -> None:
     scene.require(False, f"events stood still with {what}")
 
 
-async def _another_leads(scene: Scene, before: str) -> bool:
-    """Whether another server leads the stream; the one before may think so until it hears from the others again."""
+async def _leader(scene: Scene, other_than: str = "") -> str:
+    """The server that leads the stream; one before may think that it does until it hears from the others. Raises Broken."""
     give_up = time.monotonic() + GOES_ON_WITHIN_S
     while time.monotonic() < give_up:
         with suppress(NatsError):
-            if await scene.rig.stores.leader_of(STREAM) != before:
-                return True
+            if (leader := await scene.rig.stores.leader_of(STREAM)) != other_than:
+                return leader
         await asyncio.sleep(0.2)
-    return False
+    raise Broken(f"no server but {other_than or 'none'} leads {STREAM}")
 
 
 async def _without(scene: Scene, node: str, what: str) -> None:
@@ -56,13 +57,13 @@ async def _without(scene: Scene, node: str, what: str) -> None:
 @experiment("cluster-leader-killed", stage="cluster")
 async def leader_killed(scene: Scene) -> None:
     """The server that leads the stream is killed and stays away; another one leads, and events go on."""
-    await _without(scene, await scene.rig.stores.leader_of(STREAM), "the stream's leader away")
+    await _without(scene, await _leader(scene), "the stream's leader away")
 
 
 @experiment("cluster-minority-killed", stage="cluster")
 async def minority_killed(scene: Scene) -> None:
     """A server that only follows is killed and stays away; events go on."""
-    leader = await scene.rig.stores.leader_of(STREAM)
+    leader = await _leader(scene)
     await _without(scene, scene.dice.choice([node for node in scene.rig.nodes if node != leader]), "a follower away")
 
 
@@ -118,7 +119,7 @@ async def _connect_to(scene: Scene, service: str, node: str) -> None:
 async def partitioned(scene: Scene) -> None:
     """The server that leads the stream is cut off from the other two, and a publisher and a consumer are with it."""
     links, nodes = scene.rig.links, scene.rig.nodes
-    leader = await scene.rig.stores.leader_of(STREAM)
+    leader = await _leader(scene)
     routes = [link for pair, link in links.items() if leader in pair and set(pair) <= set(nodes)]
     async with scene.load(PACE) as writes:
         for service in ("enrolment", "outreach"):
@@ -131,5 +132,5 @@ async def partitioned(scene: Scene) -> None:
         for link in routes:
             link.heal()
         scene.healed()
-        scene.require(await _another_leads(scene, leader), "nobody else was elected")
+        await _leader(scene, other_than=leader)
         await writes.acknowledge(SOME)
