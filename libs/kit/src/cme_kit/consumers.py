@@ -14,6 +14,7 @@ from contextlib import suppress
 from functools import partial
 
 import structlog
+from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
@@ -27,6 +28,7 @@ from cme_kit.failpoints import failpoint
 from cme_kit.inbox import Applied, Early, Inbox
 from cme_kit.mongo import BulkWriteError, Database, DuplicateKeyError, PyMongoError, is_passing
 from cme_kit.outbox import OutboxFull
+from cme_kit.pulling import Pull
 from cme_kit.streams import ACK_WAIT, MAX_DELIVER, provision_consumer
 from cme_kit.subscriptions import NotYet, Subscription, Subscriptions, Unreadable, on
 from cme_kit.telemetry import mark_failed, span
@@ -41,11 +43,8 @@ SUSPECT_DELIVERIES = MAX_DELIVER - 10
 ENGINE_PAUSE = 0.1
 #: After a handler wanted to state an event while too many wait for the broker.
 OUTBOX_PAUSE = 1.0
-BATCH = 64
 #: Transactions at once; more of them only wait for each other in the database.
 CONCURRENCY = 8
-#: A pull that a restarted server forgot is asked again after this time.
-FETCH_SECONDS = 3.0
 ENGINE_ERRORS = (PyMongoError, NatsError, OSError, TimeoutError)
 log = structlog.get_logger(__name__)
 
@@ -57,6 +56,7 @@ class Consumers:
         self,
         service: str,
         database: Database,
+        nats: Client,
         jetstream: JetStreamContext,
         subscriptions: Subscriptions,
         inbox: Inbox,
@@ -64,6 +64,7 @@ class Consumers:
     ) -> None:
         self._service = service
         self._database = database
+        self._nats = nats
         self._jetstream = jetstream
         self._subscriptions = subscriptions
         self._inbox = inbox
@@ -125,26 +126,15 @@ class Consumers:
         while not self._draining:
             try:
                 subjects = self._subscriptions.streams[stream]
-                subscription = await provision_consumer(self._jetstream, stream, self._service, subjects)
+                await provision_consumer(self._jetstream, stream, self._service, subjects)
                 self._attached.add(stream)
-                await self._read(stream, subscription)
+                # Not bounded here: the server keeps back what exceeds MAX_ACK_PENDING of one stream.
+                await Pull(self._nats, stream, self._service, partial(self._hold, stream)).run()
             except NotFoundError:  # the owning service has not made its stream yet, or the server lost the consumer
                 await asyncio.sleep(0.3)
             except (NatsError, OSError) as error:
                 log.warning("consumer waits", stream=stream, error=type(error).__name__)
                 await asyncio.sleep(0.5)
-
-    async def _read(self, stream: str, subscription: JetStreamContext.PullSubscription) -> None:
-        # Not bounded here: the server keeps back what exceeds MAX_ACK_PENDING of one stream.
-        try:
-            while not self._draining:
-                with suppress(TimeoutError):  # nothing came
-                    for message in await subscription.fetch(BATCH, timeout=FETCH_SECONDS):
-                        self._hold(stream, message)
-        finally:
-            # Without interest the server keeps for others what an open pull would still take.
-            with suppress(NatsError):
-                await subscription.unsubscribe()
 
     def _hold(self, stream: str, message: Msg) -> None:
         place = (stream, message.metadata.sequence.stream)

@@ -95,7 +95,9 @@ class Platform:
         self.read_models = ReadModels(ground)
         if table.models:
             self.every(REBUILDS_SECONDS, "read models", self.read_models.advance, self.read_models.woken)
-        self.consumers = Consumers(self.service, self.database, self.jetstream, table, applied, self.dead_letters)
+        self.consumers = Consumers(
+            self.service, self.database, self.nats, self.jetstream, table, applied, self.dead_letters
+        )
         for name, work in self.consumers.tasks():
             self.run(name, work)
 

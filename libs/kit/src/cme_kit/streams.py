@@ -163,10 +163,8 @@ async def _add_stream(jetstream: JetStreamContext, wanted: StreamConfig) -> None
         raise ProvisioningError(f"stream {wanted.name}: {wanted.num_replicas} copies need a cluster") from error
 
 
-async def provision_consumer(
-    jetstream: JetStreamContext, stream: str, durable: str, subjects: Sequence[str]
-) -> JetStreamContext.PullSubscription:
-    """Bind a durable pull consumer, creating it or adding newly subscribed subjects.
+async def provision_consumer(jetstream: JetStreamContext, stream: str, durable: str, subjects: Sequence[str]) -> None:
+    """Make sure of a durable pull consumer, creating it or adding newly subscribed subjects.
 
     Raises ProvisioningError when its policies differ, NotFoundError while the stream does not exist.
     """
@@ -195,7 +193,6 @@ async def provision_consumer(
             await jetstream.add_consumer(
                 stream, replace(found, filter_subject=None, filter_subjects=wanted.filter_subjects)
             )
-    return await jetstream.pull_subscribe_bind(durable, stream)
 
 
 def reader_of(service: str) -> str:

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from cme_contracts import Event
 from cme_contracts.enrolment import OrganisationRegistered, PersonErased, PersonRegistered
-from cme_kit import consumers, early, streams
+from cme_kit import consumers, early, pulling, streams
 from cme_kit.consumers import CONCURRENCY
 from cme_kit.streams import ProvisioningError, owned_streams, provision_consumer, provision_streams
 from cme_kit.testing import eventually
@@ -85,7 +85,7 @@ async def test_an_event_does_not_overtake_one_that_another_replica_still_tries(
     start: Starter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(early, "EARLY_DELAYS", (0.02, 0.05))
-    monkeypatch.setattr(consumers, "BATCH", 1)
+    monkeypatch.setattr(pulling, "BATCH", 1)
     release = asyncio.Event()
 
     async def hold_the_first(event: Event) -> None:
@@ -205,3 +205,15 @@ async def test_a_consumer_with_other_policies_is_refused(start: Starter, monkeyp
 
         with pytest.raises(ProvisioningError, match="ack_wait is 30"):
             await provision_consumer(consuming.bus.jetstream, "CME_ENROLMENT", "outreach", ["cme.enrolment.x.v1"])
+
+
+async def test_a_consumer_that_the_server_lost_is_made_again_and_goes_on_without_repeating(
+    consuming: Consuming,
+) -> None:
+    await consuming.send(envelope("org_1", 1, organisation("before")))
+    await applied(consuming, "before")
+
+    await consuming.bus.jetstream.delete_consumer("CME_ENROLMENT", "outreach")
+    await consuming.send(envelope("org_2", 1, organisation("after")))
+
+    await applied(consuming, "before", "after")
