@@ -147,8 +147,8 @@ class Rig:
         await self.restart(service)
 
     @asynccontextmanager
-    async def replica(self, service: str) -> AsyncIterator[int]:
-        """A second process of a service, on a port of its own, inside the block."""
+    async def replica(self, service: str, **environment: str) -> AsyncIterator[int]:
+        """A second process of a service, on a port of its own and with settings of its own, inside the block."""
         spec = self.running.supervisor.children[service].spec
         port = self.spare_port
         url = f"http://127.0.0.1:{port}"
@@ -156,9 +156,8 @@ class Rig:
         async def is_ready() -> bool:
             return await status_of(f"{url}/health/ready") == HTTPStatus.OK
 
-        second = replace(
-            spec, name=f"{service}-replica", env=spec.env | {"CME_PORT": str(port)}, url=url, is_ready=is_ready
-        )
+        env = spec.env | {"CME_PORT": str(port)} | environment
+        second = replace(spec, name=f"{service}-replica", env=env, url=url, is_ready=is_ready)
         child = Child(second, self.running.data / "logs", lambda: None)
         running = asyncio.create_task(child.run())
         try:

@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from cme_local.check import run_check
+from cme_local.secrets import NATS_TOOL_USER, load_or_create
+
 from .disks import NotPossible
 from .outcome import Row, compare
 from .rig import Broken, Rig
@@ -110,6 +113,16 @@ class Scene:
         self.loads.clear()
         if not self.row.must_fail:
             self.row.violate(*await self.rig.newly_wrong())
+
+    async def audit(self) -> None:
+        """Settle, then have the auditor read every record, as `./cme check` does."""
+        await self.settle()
+        stack = self.rig.running.stack
+        password = load_or_create(stack.data).nats_passwords[NATS_TOOL_USER]
+        report = await run_check(stack.urls["mongo"], stack.urls["nats"], NATS_TOOL_USER, password)
+        for invariant in report.invariants:
+            self.row.violate(*(f"{invariant.name}: {text}" for text in invariant.violations))
+        self.row.figures["records_checked"] = report.checked
 
 
 async def perform(chosen: Experiment, rig: Rig, seed: int, rounds: int | None, minutes: float) -> Row:

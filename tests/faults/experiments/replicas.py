@@ -7,6 +7,8 @@ from ..scene import Scene, experiment
 SOME = 30
 #: Longer than the lease of 4 s.
 AWAY_S = 10
+#: Five times the lease: to the clock that is ahead the other one's lease is always over.
+AHEAD_S = 20
 
 
 @experiment("lease-handed-over")
@@ -47,3 +49,13 @@ async def leader_paused(scene: Scene) -> None:
         scene.rig.route("enrolment")
         scene.healed()
         await writes.acknowledge(SOME)
+
+
+@experiment("clocks-differ")
+async def clocks_differ(scene: Scene) -> None:
+    """Two replicas whose clocks differ by 20 s take writes in turn, and each thinks that it publishes."""
+    async with scene.rig.replica("enrolment", FAULTS_CLOCK_S=str(AHEAD_S)) as port, scene.load() as writes:
+        for replica in (port, None, port, None):
+            scene.rig.route("enrolment", replica)
+            scene.require(await writes.acknowledge(SOME), "a replica took no writes")
+        scene.healed()

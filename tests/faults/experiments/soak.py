@@ -23,6 +23,7 @@ async def soak(scene: Scene) -> None:
             await asyncio.sleep(max(0.0, PAUSE_S - (time.monotonic() - began)))
         scene.rig.heal()
         scene.healed()
+    await scene.audit()
 
 
 async def _victim(scene: Scene) -> str:

@@ -3,11 +3,13 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import nats
 from cme_contracts import Event
 from cme_kit import consumers, mongo
+from cme_kit.clock import SystemClock
 from cme_kit.mongo import Collection, Database
 from cme_kit.outbox import Outbox, Transaction
 
@@ -40,6 +42,12 @@ def keep_ledger() -> None:
         return subscribe(model, counted, **options)
 
     consumers.on = on
+
+
+def shift_clock(seconds: float) -> None:
+    """Let this process's clock be ahead of the machine's."""
+    now = SystemClock.now
+    SystemClock.now = lambda clock: now(clock) + timedelta(seconds=seconds)
 
 
 class _ForgetfulInbox(Collection):

@@ -30,5 +30,7 @@ if sys.orig_argv[-1] in SERVICES:
     import faulty_kit
 
     faulty_kit.keep_ledger()
+    if ahead := os.environ.get("FAULTS_CLOCK_S"):
+        faulty_kit.shift_clock(float(ahead))
     if broken := os.environ.get("FAULTS_BROKEN"):
         faulty_kit.BREAK[broken]()

@@ -1,4 +1,5 @@
 import asyncio
+from typing import Any
 
 import pytest
 from cme_contracts import Event
@@ -217,3 +218,26 @@ async def test_a_consumer_that_the_server_lost_is_made_again_and_goes_on_without
     await consuming.send(envelope("org_2", 1, organisation("after")))
 
     await applied(consuming, "before", "after")
+
+
+async def test_an_event_that_comes_again_costs_one_transaction(
+    consuming: Consuming, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = envelope("org_1", 1, organisation("once"))
+    await consuming.send(event)
+    await applied(consuming, "once")
+    database = consuming.platform.database
+    begun = 0
+    in_transaction = database.in_transaction
+
+    async def counting(work: Any) -> Any:
+        nonlocal begun
+        begun += 1
+        return await in_transaction(work)
+
+    monkeypatch.setattr(database, "in_transaction", counting)
+    await consuming.send(event)
+    await consuming.send(envelope("org_1", 2, organisation("next"), after(OrganisationRegistered, 1)))
+    await applied(consuming, "once", "next")
+
+    assert begun == 2
