@@ -17,6 +17,7 @@ def _stage(name: str, without: str, seed: int) -> AbstractAsyncContextManager[Ri
     dice = random.Random(f"{seed} {name}")
     stages: dict[str, Callable[[random.Random, str], AbstractAsyncContextManager[Rig]]] = {
         "proxied": rigged,
+        "models": rigged,
         "year": rigged,
         "small disks": rigged_on_small_disks,
         "cluster": partial(rigged, nats_nodes=3),

@@ -12,7 +12,7 @@ WITHIN_S = 180.0
 MOMENTS = ("rebuild.replayed=kill@1", "rebuild.replayed=kill@2", "rebuild.compared=kill@1")
 
 
-@experiment("model-rebuilt", rounds=2)
+@experiment("model-rebuilt", stage="models", rounds=2)
 async def model_rebuilt(scene: Scene) -> None:
     """A read model is damaged and made again under load, its service killed meanwhile: it says what the events say."""
     rig = scene.rig
