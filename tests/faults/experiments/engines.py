@@ -18,7 +18,7 @@ async def database_killed(scene: Scene) -> None:
         await writes.acknowledge(SOME)
 
 
-@experiment("broker-killed", rounds=5)
+@experiment("broker-killed", rounds=3)
 async def broker_killed(scene: Scene) -> None:
     """The broker is killed under load."""
     async with scene.load() as writes:
