@@ -17,9 +17,9 @@ from cme_contracts.registry import PERSONAL_SUBJECT_TOKEN
 from cme_kit.clock import Clock
 from cme_kit.failpoints import failpoint
 from cme_kit.ids import new_event_id
-from cme_kit.mongo import BulkWriteError, Database, Document, DuplicateKeyError, Index, Session
+from cme_kit.mongo import BulkWriteError, Database, Document, DuplicateKeyError, Index, PyMongoError, Session
 from cme_kit.problems import Unavailable
-from cme_kit.telemetry import current_traceparent, span
+from cme_kit.telemetry import current_traceparent, mark_failed, span
 
 OUTBOX = "outbox"
 #: How the server names the broken rule; the inbox has an index whose name ends alike.
@@ -97,7 +97,8 @@ class Outbox:
             await self._write(tx)
             return result, tx
 
-        with span("transaction"):
+        # A refusal, or a repetition that meets what it did before, rolls back and is no failure of the database.
+        with span("transaction", exceptions_fail=False) as current:
             for last in [False] * (NUMBERING_ATTEMPTS - 1) + [True]:
                 try:
                     result, committed = await self._database.in_transaction(attempt)
@@ -106,6 +107,9 @@ class Outbox:
                     # Another transaction numbered the same aggregate at the same time: take the next number.
                     if last or NUMBER_TAKEN not in str(error):
                         raise
+                except PyMongoError as error:
+                    mark_failed(current, type(error).__name__)
+                    raise
         if committed.rows:
             await failpoint("outbox.committed")
             self._hand_over(committed.rows)

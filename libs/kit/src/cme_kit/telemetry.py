@@ -88,10 +88,19 @@ def span(
     attributes: Mapping[str, AttributeValue] | None = None,
     *,
     traceparent: str | None = None,
+    exceptions_fail: bool = True,
 ) -> AbstractContextManager[Span]:
-    """A span that is a child of `traceparent` when given, else of the running span; exceptions mark it failed."""
+    """A span that is a child of `traceparent` when given, else of the running span.
+
+    Exceptions mark it failed unless `exceptions_fail` is false: then who uses it says what is a failure.
+    """
     context = _remote(traceparent) if traceparent else None
-    return trace.use_span(tracer.start_span(name, context, kind, attributes), end_on_exit=True)
+    return trace.use_span(
+        tracer.start_span(name, context, kind, attributes),
+        end_on_exit=True,
+        record_exception=exceptions_fail,
+        set_status_on_exception=exceptions_fail,
+    )
 
 
 def _remote(traceparent: str) -> Context | None:

@@ -4,10 +4,14 @@ from typing import Any
 import pytest
 from cme_contracts import Event
 from cme_contracts.enrolment import OrganisationRegistered, PersonErased, PersonRegistered
-from cme_kit import consumers, early, pulling, streams
+from cme_kit import consumers, early, pulling, streams, telemetry
 from cme_kit.consumers import CONCURRENCY
 from cme_kit.streams import ProvisioningError, owned_streams, provision_consumer, provision_streams
 from cme_kit.testing import eventually
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
 from prometheus_client import REGISTRY
 
 from .conftest import Consuming, Starter, after, envelope, erased, organisation, person
@@ -241,3 +245,21 @@ async def test_an_event_that_comes_again_costs_one_transaction(
     await applied(consuming, "once", "next")
 
     assert begun == 2
+
+
+async def test_an_event_that_comes_again_is_no_failed_transaction(
+    consuming: Consuming, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spans, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    monkeypatch.setattr(telemetry, "tracer", provider.get_tracer("test"))
+    event = envelope("org_1", 1, organisation("once"))
+
+    await consuming.send(event)
+    await consuming.send(event)
+    await consuming.send(envelope("org_1", 2, organisation("next"), after(OrganisationRegistered, 1)))
+    await applied(consuming, "once", "next")
+
+    outcomes = [span.status.status_code for span in spans.get_finished_spans() if span.name == "transaction"]
+    assert len(outcomes) >= 2
+    assert StatusCode.ERROR not in outcomes
