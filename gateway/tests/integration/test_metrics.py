@@ -17,12 +17,12 @@ def counted(text: str) -> set[tuple[str, str, str]]:
 
 def test_requests_are_counted_by_the_row_of_the_table_and_by_the_route(gateway: Any) -> None:
     operator = gateway.bearer(gateway.machine("operations:read", "enrolment.applications:read"))
-    gateway.http.get("/enrolment/v1/applications/app_4711", headers=operator)
-    gateway.http.get("/enrolment/v1/applications/app_4711")
+    gateway.http.get("/enrolment/v1/applications/app_zq4711", headers=operator)
+    gateway.http.get("/enrolment/v1/applications/app_zq4711")
     gateway.http.get("/.well-known/did.json")
-    gateway.http.get("/gateway/v1/clients/client-4711", headers=operator)
-    gateway.http.get("/docs//4711")
-    gateway.http.get("/nobody/4711")
+    gateway.http.get("/gateway/v1/clients/client-zq4711", headers=operator)
+    gateway.http.get("/docs//zq4711")
+    gateway.http.get("/nobody/zq4711")
 
     text = gateway.http.get("/metrics", headers=operator).text
 
@@ -34,7 +34,7 @@ def test_requests_are_counted_by_the_row_of_the_table_and_by_the_route(gateway: 
         ("GET", "(none)", "404"),
         ("POST", "/oauth/token", "200"),
     } <= counted(text)
-    assert "4711" not in text
+    assert "zq4711" not in text
     assert "process_resident_memory_bytes" in text
 
 

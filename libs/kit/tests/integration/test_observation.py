@@ -178,10 +178,10 @@ async def test_requests_are_counted_by_route_and_never_by_an_id_or_by_what_a_str
     outreach: Outreach,
 ) -> None:
     http = outreach.running.http
-    await http.get("/outreach/v1/things/thing-4711")
-    await http.post("/outreach/v1/things/thing-4711")
-    await http.get("/nobody/knows/4711")
-    await http.request("BREW4711", "/outreach/v1/things/thing-4711")
+    await http.get("/outreach/v1/things/thing-zq4711")
+    await http.post("/outreach/v1/things/thing-zq4711")
+    await http.get("/nobody/knows/zq4711")
+    await http.request("BREWZQ4711", "/outreach/v1/things/thing-zq4711")
 
     name = "http_server_request_duration_seconds_count"
     figures = {tuple(sorted(dict(labels).values())) for key, labels in await outreach.metrics() if key == name}
@@ -192,7 +192,7 @@ async def test_requests_are_counted_by_route_and_never_by_an_id_or_by_what_a_str
         ("/outreach/v1/things/{thing_id}", "405", "_OTHER"),
         ("(none)", "404", "GET"),
     } <= figures
-    assert "4711" not in (await http.get("/metrics")).text
+    assert "zq4711" not in (await http.get("/metrics")).text.lower()
 
 
 async def test_only_an_operator_reads_the_figures_of_the_consumers(outreach: Outreach, tokens: Tokens) -> None:
