@@ -114,7 +114,7 @@ def build(settings: Settings) -> Gateway:
             await prepare_database(
                 database, [*http.INDEXES, *account_rows.INDEXES, *client_rows.INDEXES, *grant_rows.INDEXES]
             )
-            app.state.verifier = TokenVerifier(settings.public_url, own_keys)
+            app.state.verifier = TokenVerifier(settings.public_url, settings.public_url, own_keys)
             passwords = Passwords()
             revocations = await _compose(app, settings, database, passwords, upstream_client)
             following = asyncio.create_task(revocations.follow(), name="revocations")

@@ -36,7 +36,7 @@ def create_service_app(
 
     @asynccontextmanager
     async def with_verifier(app: FastAPI) -> AsyncIterator[None]:
-        app.state.verifier = TokenVerifier(settings.public_url, keys_at(settings.jwks_url))
+        app.state.verifier = TokenVerifier(settings.issuer, settings.public_url, keys_at(settings.jwks_url))
         async with lifespan(app):
             yield
         if provider is not None:

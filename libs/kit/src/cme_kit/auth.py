@@ -92,8 +92,10 @@ def keys_at(url: str) -> KeySource:
 class TokenVerifier:
     """Verifies access tokens against the gateway's keys; verified tokens are remembered until they expire."""
 
-    def __init__(self, issuer: str, read_key_set: KeySource) -> None:
+    def __init__(self, issuer: str, audience: str, read_key_set: KeySource) -> None:
+        """`audience` is the API that the tokens must be for (RFC 9068 section 4); both are base URLs."""
         self._issuer = issuer
+        self._audience = audience
         self._read_key_set = read_key_set
         self._keys: dict[str, Any] = {}
         self._fetched_at = float("-inf")
@@ -107,7 +109,7 @@ class TokenVerifier:
         if (known := self._verified.get(digest)) is not None and known[0] > now:
             return known[1]
         claims = await self._decode(token)
-        if claims.get("iss") != self._issuer or claims.get("aud") not in (self._issuer, [self._issuer]):
+        if claims.get("iss") != self._issuer or claims.get("aud") not in (self._audience, [self._audience]):
             raise Unauthenticated("This token was issued by or for somebody else.")
         expires = claims.get("exp")
         if not isinstance(expires, (int, float)) or expires + LEEWAY_SECONDS <= now:

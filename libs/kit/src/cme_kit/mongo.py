@@ -204,13 +204,16 @@ class Collection:
 class Database:
     """One service's database."""
 
-    def __init__(self, client: Any, name: str) -> None:
+    def __init__(self, client: Any, service: str, prefix: str = "") -> None:
         self._client = client
-        self._native = client.get_database(name, write_concern=DURABLE)
-        self.name = name
+        self._native = client.get_database(prefix + service, write_concern=DURABLE)
+        #: Whose database it is; its name on the server may begin with a prefix.
+        self.service = service
 
     @classmethod
-    def connect(cls, url: str, name: str, driver: Literal["motor", "pymongo"] = "motor") -> Database:
+    def connect(
+        cls, url: str, service: str, driver: Literal["motor", "pymongo"] = "motor", prefix: str = ""
+    ) -> Database:
         """A client for `url`; it connects on first use. Call it where the event loop runs."""
         make: Any = AsyncIOMotorClient if driver == "motor" else AsyncMongoClient
         client = make(
@@ -222,9 +225,9 @@ class Database:
             retryWrites=True,
             heartbeatFrequencyMS=10_000,
             maxPoolSize=40,
-            appname=name,
+            appname=prefix + service,
         )
-        return cls(client, name)
+        return cls(client, service, prefix)
 
     def collection(self, name: str) -> Collection:
         """A collection of this database."""

@@ -79,7 +79,7 @@ class Outbox:
     def __init__(self, database: Database, clock: Clock, limit: int = LIMIT) -> None:
         """`limit` bounds the rows that wait while the broker takes none."""
         self._database = database
-        self._service = database.name
+        self._service = database.service
         self._clock = clock
         self._limit = limit
         self._rows = database.collection(OUTBOX)

@@ -136,7 +136,9 @@ def _stop_loudly(task: asyncio.Task[None]) -> None:
 async def open_platform(service: str, settings: ServiceSettings, indexes: Sequence[Index]) -> AsyncIterator[Platform]:
     """Connect to the engines, waiting for them as long as it takes, and make sure of the indexes."""
     clock = SystemClock()
-    database = Database.connect(settings.mongo_url.get_secret_value(), service, settings.mongo_driver)
+    database = Database.connect(
+        settings.mongo_url.get_secret_value(), service, settings.mongo_driver, settings.database_prefix
+    )
     client = await connect(service, settings)
     jetstream = client.jetstream(timeout=5)
     outbox_ = Outbox(database, clock, settings.outbox_limit)

@@ -72,7 +72,7 @@ class Relay:
         self._restore = restore
         self._rows = database.collection(OUTBOX)
         self._lease = Lease(database, "relay", clock)
-        self._call = f"cme.relay.{database.name}"
+        self._call = f"cme.relay.{database.service}"
         self._turn = asyncio.Lock()
         self._in_flight = asyncio.Semaphore(IN_FLIGHT)
         #: The newest sequence of an aggregate that this process published.

@@ -24,7 +24,8 @@ class DeployableSettings(BaseSettings):
     host: str = "127.0.0.1"
     #: TCP port to listen on.
     port: int = Field(default=8080, ge=1, le=65535)
-    #: The gateway's public base URL, without a slash at the end: issuer and audience of every token.
+    #: The public base URL of this API, without a slash at the end: the audience of its tokens. Its path, if it has
+    #: one, is where the API is served.
     public_url: str
     #: Connection string of MongoDB; transactions need a replica set.
     mongo_url: SecretStr
@@ -53,6 +54,10 @@ class ServiceSettings(DeployableSettings):
 
     #: Where the gateway's public keys are read.
     jwks_url: str
+    #: The gateway's base URL, which issues the tokens; the API's own, unless it is a second one like the sandbox.
+    issuer: str = Field(default_factory=lambda read: str(read["public_url"]))
+    #: In front of the name of this service's database, for a second set of services on the same server.
+    database_prefix: str = Field(default="", pattern=r"^[a-z_]{0,20}$")
     #: NATS server(s), comma separated.
     nats_url: str
     #: NATS account of this service: it may publish only its own subjects.

@@ -190,7 +190,7 @@ class Tokens:
         async def key_set() -> Any:
             return {"keys": [self.key.as_dict(private=False)]}
 
-        return TokenVerifier(ISSUER, key_set)
+        return TokenVerifier(ISSUER, ISSUER, key_set)
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,22 @@ def test_settings_come_from_the_environment() -> None:
     assert settings.port == 8080
 
 
+def test_tokens_come_from_the_issuer_of_their_api_unless_another_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ServiceSettings.load().issuer == "http://cme.test"
+
+    monkeypatch.setenv("CME_PUBLIC_URL", "http://cme.test/sandbox")
+    monkeypatch.setenv("CME_ISSUER", "http://cme.test")
+
+    assert ServiceSettings.load().issuer == "http://cme.test"
+
+
+def test_a_missing_address_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CME_PUBLIC_URL")
+
+    with pytest.raises(SettingsError, match="public_url"):
+        ServiceSettings.load()
+
+
 def test_an_unknown_key_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CME_PROT", "9000")
 
