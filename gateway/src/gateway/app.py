@@ -14,8 +14,10 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from cme_kit import http
 from cme_kit.auth import TokenVerifier
 from cme_kit.clock import Clock, SystemClock
+from cme_kit.listening import Listener
 from cme_kit.metrics import NO_ROUTE, RequestFigures, observe_request
 from cme_kit.mongo import Database
+from cme_kit.notices import Notices
 from cme_kit.outbox import Outbox
 from cme_kit.pages import ASSETS, Pages
 from cme_kit.platform import prepare_database
@@ -32,6 +34,9 @@ from gateway.accounts import router as accounts_api
 from gateway.accounts.browser import Browser
 from gateway.accounts.passwords import Passwords
 from gateway.accounts.service import Accounts
+from gateway.audit import repository as audit_rows
+from gateway.audit import router as audit_api
+from gateway.audit.service import Audit
 from gateway.clients import repository as client_rows
 from gateway.clients import router as clients_api
 from gateway.clients.service import Clients
@@ -53,6 +58,9 @@ from gateway.peppered import Pepper
 from gateway.reference import router as reference
 from gateway.reference.document import ApiDocument
 from gateway.settings import Settings
+
+#: The subject on which the gateway's replicas tell each other what changed.
+NOTICES = "cme.gateway.notices"
 
 
 @dataclass(frozen=True)
@@ -112,13 +120,20 @@ def build(settings: Settings) -> Gateway:
 
         async with open_client() as upstream_client:
             await prepare_database(
-                database, [*http.INDEXES, *account_rows.INDEXES, *client_rows.INDEXES, *grant_rows.INDEXES]
+                database,
+                [
+                    *(*http.INDEXES, *account_rows.INDEXES, *client_rows.INDEXES, *grant_rows.INDEXES),
+                    *audit_rows.INDEXES,
+                ],
             )
             app.state.verifier = TokenVerifier(settings.public_url, settings.public_url, own_keys)
             passwords = Passwords()
             revocations = await _compose(app, settings, database, passwords, upstream_client)
             following = asyncio.create_task(revocations.follow(), name="revocations")
+            listener: Listener = app.state.provided[Listener]
+            listener.start()
             yield
+            await listener.stop()
             following.cancel()
             passwords.close()
         await database.close()
@@ -138,7 +153,7 @@ def build(settings: Settings) -> Gateway:
     app.add_exception_handler(OAuth2Error, oauth_api.oauth_error)
     for router in (
         *(oauth_api.router, consent.router, login.router, clients_api.router, accounts_api.router),
-        *(health.router, reference.router),
+        *(health.router, reference.router, audit_api.router),
     ):
         app.include_router(router)
     app.mount("/assets", StaticFiles(directory=ASSETS), "assets")
@@ -162,7 +177,8 @@ async def _compose(
     grants = grant_rows.GrantRepository(database)
     revocations = Revocations(grants, clock)
     await revocations.refresh()
-    clients = Clients(client_rows.ClientRepository(database), pepper, clock)
+    audit = Audit(audit_rows.AuditRepository(database), database, clock)
+    clients = Clients(client_rows.ClientRepository(database), pepper, audit, clock)
     await clients.ensure_bootstrap(settings.bootstrap_client_id, settings.bootstrap_client_secret.get_secret_value())
     accounts = Accounts(
         account_rows.AccountRepository(database),
@@ -172,13 +188,19 @@ async def _compose(
         pepper,
         clock,
     )
-    app.state.platform = Storage(database, Outbox(database, clock), clock)
+    outbox = Outbox(database, clock)
+    notices = Notices(NOTICES)
+    app.state.platform = Storage(database, outbox, clock)
     app.state.provided = {
         Accounts: accounts,
+        Audit: audit,
+        Outbox: outbox,
         Authorizations: Authorizations(issuer, clients, grants, clock),
         Browser: Browser(pepper, issuer),
         Clients: clients,
+        Listener: Listener("gateway", settings, database, outbox, clock, (), notices),
         Metadata: Metadata.of(issuer),
+        Notices: notices,
         health.Overview: health.Overview(settings.upstreams, upstream_client, database),
         Pages: Pages("gateway"),
         ApiDocument: ApiDocument.merged(app, issuer),
@@ -188,7 +210,7 @@ async def _compose(
     app.state.edge = Edge(
         settings.upstreams,
         upstream_client,
-        Gate(verifier, revocations),
+        Gate(verifier, clients, revocations),
         Rates(settings.rate_per_second, settings.rate_burst),
         issuer.partition(":")[0],
         settings.deadline_seconds,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from gateway.peppered import Pepper
 from gateway.reference.document import merge
 from gateway.settings import Settings
 
+MADE = datetime(2026, 3, 1, tzinfo=UTC)
+
 
 def a_client(*redirect_uris: str) -> Client:
-    return Client("app", "App", redirect_uris, frozenset({"authorization_code"}), "none", frozenset())
+    return Client("app", "App", redirect_uris, frozenset({"authorization_code"}), "none", frozenset(), MADE)
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1/cb", "http://127.0.0.1:1/cb", "http://127.0.0.1:65000/cb"])

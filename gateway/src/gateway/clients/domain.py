@@ -3,11 +3,46 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
 _LOOPBACK = re.compile(r"^(http://(?:127\.0\.0\.1|\[::1\]))(?::\d{1,5})?((?:/[^#]*)?)$")
+
+
+#: The one in use and the one that replaces it.
+MOST_SECRETS = 2
+
+
+class Profile(StrEnum):
+    """How strictly a client is treated."""
+
+    #: OAuth 2.1 with RFC 9700.
+    OAUTH = "oauth"
+    #: FAPI 2.0 Security Profile: pushed requests, key-bound tokens, no shared secret.
+    FAPI = "fapi"
+
+
+class ClientStatus(StrEnum):
+    """Whether a client may get tokens."""
+
+    ACTIVE = "active"
+    #: Registered by itself; a person has yet to approve it.
+    PENDING = "pending"
+    DISABLED = "disabled"
+    #: Kept for a day, so that every replica notices.
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True)
+class ClientSecret:
+    """A secret as it is stored: its keyed hash, and enough to tell it from the other one."""
+
+    hash: str
+    hint: str
+    created: datetime
 
 
 @dataclass(frozen=True)
@@ -20,14 +55,37 @@ class Client:
     grant_types: frozenset[str]
     auth_method: str
     scopes: frozenset[str]
-    secret_hash: str | None = None
+    created: datetime
+    secrets: tuple[ClientSecret, ...] = ()
     jwks: dict[str, Any] | None = None
     organisation_id: str | None = None
+    profile: Profile = Profile.OAUTH
+    status: ClientStatus = ClientStatus.ACTIVE
+    #: Its tokens open the sandbox only.
+    sandbox: bool = False
+    #: Every token is bound to a key of the client (RFC 9449 section 5.2).
+    dpop_bound: bool = False
+    #: The person who made it in the portal.
+    owner: str | None = None
+    #: Where scripts of the client may call from (the Fetch standard's CORS protocol).
+    origins: tuple[str, ...] = ()
+    #: What people are told about it: addresses of its page, logo, terms and privacy policy (RFC 7591 section 2).
+    about: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it may get tokens and use them."""
+        return self.status is ClientStatus.ACTIVE
 
     @property
     def is_public(self) -> bool:
         """Whether it cannot keep a secret: an app on somebody's machine."""
         return self.auth_method == "none"
+
+    @property
+    def binds_tokens(self) -> bool:
+        """Whether its tokens are of use only with its key."""
+        return self.dpop_bound or self.profile is Profile.FAPI
 
     def may_redirect_to(self, uri: str) -> bool:
         """Exact match (RFC 9700 section 2.1); only the port of a loopback address is free (RFC 8252 section 7.3)."""
@@ -50,3 +108,11 @@ def is_redirect_uri(uri: str) -> bool:
         return _LOOPBACK.match(uri) is not None
     parts = urlsplit(uri)
     return parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc
+
+
+def is_origin(value: str) -> bool:
+    """Whether it is an origin as browsers send it (RFC 6454 section 6.1): https, or http on a loopback address."""
+    if not is_redirect_uri(value):
+        return False
+    parts = urlsplit(value)
+    return not parts.path and not parts.query and value == value.lower()

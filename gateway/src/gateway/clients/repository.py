@@ -6,10 +6,15 @@ from datetime import datetime
 
 from cme_kit.mongo import Database, Document, Index, Session
 
-from gateway.clients.domain import Client
+from gateway.clients.domain import Client, ClientSecret, ClientStatus, Profile
 
 CLIENTS = "clients"
-INDEXES: tuple[Index, ...] = ()
+INDEXES = (
+    Index(CLIENTS, ("owner", "_id")),
+    Index(CLIENTS, ("changed",)),
+    Index(CLIENTS, ("removed",), expire_seconds=24 * 3600),
+)
+_LISTED = {"status": {"$ne": ClientStatus.REMOVED.value}}
 
 
 class ClientRepository:
@@ -18,37 +23,66 @@ class ClientRepository:
     def __init__(self, database: Database) -> None:
         self._clients = database.collection(CLIENTS)
 
-    async def add(self, client: Client, created: datetime, session: Session) -> None:
+    async def add(self, client: Client, now: datetime, session: Session) -> None:
         """Store a new client. Raises DuplicateKeyError."""
-        await self._clients.insert(_row(client, created), session=session)
+        await self._clients.insert(_row(client) | {"changed": now}, session=session)
 
-    async def put(self, client: Client, created: datetime) -> None:
+    async def put(self, client: Client, now: datetime) -> None:
         """Store a client, over the one with the same id."""
-        await self._clients.replace({"_id": client.client_id}, _row(client, created), upsert=True)
+        row = _row(client) | {"changed": now}
+        await self._clients.replace({"_id": client.client_id}, row, upsert=True)
 
-    async def find(self, client_id: str) -> Client | None:
+    async def change(self, client: Client, now: datetime, session: Session) -> None:
+        """Store what a client has become."""
+        row = {key: value for key, value in _row(client).items() if key != "_id"}
+        await self._clients.update({"_id": client.client_id}, {"$set": row | {"changed": now}}, session=session)
+
+    async def remove(self, client_id: str, now: datetime, session: Session) -> bool:
+        """Mark a client as removed; whether there was one."""
+        gone: Document = {"status": ClientStatus.REMOVED.value, "secrets": [], "jwks": None, "owner": None}
+        update = {"$set": gone | {"removed": now, "changed": now}}
+        return await self._clients.update({"_id": client_id} | _LISTED, update, session=session) == 1
+
+    async def find(self, client_id: str, session: Session | None = None) -> Client | None:
         """The client with an id."""
-        row = await self._clients.find_one({"_id": client_id})
+        row = await self._clients.find_one({"_id": client_id}, session=session)
         return _client(row) if row else None
 
-    async def page(self, after: str | None, limit: int) -> list[tuple[Client, datetime]]:
+    async def page(self, after: str | None, limit: int) -> list[Client]:
         """Clients by id after a cursor, one more than `limit`."""
-        rows = await self._clients.find({"_id": {"$gt": after or ""}}, sort=[("_id", 1)], limit=limit + 1)
-        return [(_client(row), row["created"]) for row in rows]
+        rows = await self._clients.find({"_id": {"$gt": after or ""}} | _LISTED, sort=[("_id", 1)], limit=limit + 1)
+        return [_client(row) for row in rows]
+
+    async def owned_by(self, subject: str) -> list[Client]:
+        """The clients that a person made, by id."""
+        rows = await self._clients.find({"owner": subject}, sort=[("_id", 1)])
+        return [_client(row) for row in rows]
+
+    async def changed_since(self, moment: datetime) -> list[str]:
+        """The ids of clients that changed at a moment or later."""
+        rows = await self._clients.find({"changed": {"$gte": moment}}, fields=["_id"])
+        return [row["_id"] for row in rows]
 
 
-def _row(client: Client, created: datetime) -> Document:
+def _row(client: Client) -> Document:
     return {
         "_id": client.client_id,
         "name": client.name,
         "redirect_uris": list(client.redirect_uris),
         "grant_types": sorted(client.grant_types),
         "auth_method": client.auth_method,
-        "secret_hash": client.secret_hash,
+        "secrets": [vars(secret) for secret in client.secrets],
         "jwks": client.jwks,
         "scopes": sorted(client.scopes),
         "organisation_id": client.organisation_id,
-        "created": created,
+        "profile": client.profile.value,
+        "status": client.status.value,
+        "sandbox": client.sandbox,
+        "dpop_bound": client.dpop_bound,
+        "owner": client.owner,
+        "origins": list(client.origins),
+        "about": client.about,
+        "created": client.created,
     }
 
 
@@ -59,8 +93,16 @@ def _client(row: Document) -> Client:
         redirect_uris=tuple(row["redirect_uris"]),
         grant_types=frozenset(row["grant_types"]),
         auth_method=row["auth_method"],
-        secret_hash=row["secret_hash"],
+        secrets=tuple(ClientSecret(**secret) for secret in row["secrets"]),
         jwks=row["jwks"],
         scopes=frozenset(row["scopes"]),
         organisation_id=row["organisation_id"],
+        profile=Profile(row["profile"]),
+        status=ClientStatus(row["status"]),
+        sandbox=row["sandbox"],
+        dpop_bound=row["dpop_bound"],
+        owner=row["owner"],
+        origins=tuple(row["origins"]),
+        about=row["about"],
+        created=row["created"],
     )

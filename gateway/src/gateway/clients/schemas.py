@@ -10,12 +10,14 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
 
-from gateway.clients.domain import is_redirect_uri
+from gateway.clients.domain import ClientStatus, Profile, is_origin, is_redirect_uri
 from gateway.oauth.scopes import SCOPES
 
 OrganisationId = Annotated[str, StringConstraints(pattern=r"^org_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
 GrantType = Literal["client_credentials", "authorization_code", "refresh_token"]
 AuthMethod = Literal["client_secret_basic", "private_key_jwt", "none"]
+#: Scopes of the gateway itself and of its operators, which a sandbox client has no use for.
+REAL_ONLY = ("gateway.accounts:", "gateway.clients:", "gateway.audit:", "operations:")
 #: A key in use, the next one, and some to spare.
 MOST_KEYS = 5
 PRIVATE_PARTS = {"d", "p", "q", "dp", "dq", "qi", "k", "oth"}
@@ -25,6 +27,21 @@ def _redirect_uri(value: str) -> str:
     if not is_redirect_uri(value):
         raise ValueError("give an https address, or http://127.0.0.1/… for an app, without fragment or user part")
     return value
+
+
+def _origin(value: str) -> str:
+    if not is_origin(value):
+        raise ValueError("give an origin such as https://partner.example, without a path")
+    return value
+
+
+def _https(value: str) -> str:
+    if not value.startswith("https://") or not is_redirect_uri(value):
+        raise ValueError("give an https address")
+    return value
+
+
+Address = Annotated[str, StringConstraints(max_length=500), AfterValidator(_https)]
 
 
 def _scope(value: str) -> str:
@@ -48,6 +65,9 @@ def _public_keys(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+ABOUT = ("client_uri", "logo_uri", "tos_uri", "policy_uri")
+
+
 class ClientRequest(Schema):
     """A client to register."""
 
@@ -67,6 +87,34 @@ class ClientRequest(Schema):
         min_length=1, max_length=100, description="The most its tokens may ever do"
     )
     organisation_id: OrganisationId | None = Field(default=None, description="The organisation it acts for")
+    profile: Profile = Field(
+        default=Profile.OAUTH,
+        description="`fapi`: FAPI 2.0 Security Profile, with pushed requests and key-bound tokens",
+    )
+    sandbox: bool = Field(default=False, description="Whether its tokens open the sandbox, and nothing else")
+    dpop_bound_access_tokens: bool = Field(
+        default=False, description="Whether every token has to be bound to its key (RFC 9449 section 5.2)"
+    )
+    origins: list[Annotated[str, AfterValidator(_origin)]] = Field(
+        default=[], max_length=10, description="Origins that its scripts call from, for CORS"
+    )
+    client_uri: Address | None = Field(default=None, description="Its page")
+    logo_uri: Address | None = Field(default=None, description="Its logo")
+    tos_uri: Address | None = Field(default=None, description="Its terms of service")
+    policy_uri: Address | None = Field(default=None, description="Its privacy policy")
+
+    def about(self) -> dict[str, str]:
+        """The addresses that people are told."""
+        given = {name: getattr(self, name) for name in ABOUT}
+        return {name: value for name, value in given.items() if value is not None}
+
+    @model_validator(mode="after")
+    def _fits_its_profile(self) -> Self:
+        if self.profile is Profile.FAPI and self.token_endpoint_auth_method != "private_key_jwt":
+            raise ValueError("the fapi profile needs private_key_jwt")
+        if self.sandbox and any(scope.startswith(REAL_ONLY) for scope in self.scopes):
+            raise ValueError("a sandbox client gets no scope of the gateway's administration or of operators")
+        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -82,6 +130,13 @@ class ClientRequest(Schema):
         return self
 
 
+class SecretView(BaseModel):
+    """A live secret, as far as it is ever shown again."""
+
+    hint: str = Field(description="Its last four characters")
+    created_at: datetime
+
+
 class ClientView(BaseModel):
     """A registered client."""
 
@@ -92,6 +147,12 @@ class ClientView(BaseModel):
     token_endpoint_auth_method: str
     scopes: list[str]
     organisation_id: str | None = None
+    profile: Profile = Profile.OAUTH
+    status: ClientStatus = ClientStatus.ACTIVE
+    sandbox: bool = False
+    dpop_bound_access_tokens: bool = False
+    origins: list[str] = []
+    secrets: list[SecretView] = []
     created_at: datetime
 
 
@@ -99,3 +160,9 @@ class RegisteredClient(ClientView):
     """A new client with its secret, which is shown this once and stored as a keyed hash only."""
 
     client_secret: str | None = Field(default=None, description="256 random bits; only for client_secret_basic")
+
+
+class NewSecret(SecretView):
+    """A second secret, shown this once; the first one holds until it is removed."""
+
+    client_secret: str = Field(description="256 random bits")

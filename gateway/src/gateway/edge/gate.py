@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cme_kit.auth import InsufficientScope, Principal, TokenVerifier, Unauthenticated
 
+from gateway.clients.service import Clients
 from gateway.edge.routes import Route
 from gateway.oauth.revocations import Revocations
 
@@ -14,8 +15,9 @@ OPERATIONS = "operations:"
 class Gate:
     """Decides who may pass on to a service."""
 
-    def __init__(self, verifier: TokenVerifier, revocations: Revocations) -> None:
+    def __init__(self, verifier: TokenVerifier, clients: Clients, revocations: Revocations) -> None:
         self._verifier = verifier
+        self._clients = clients
         self._revocations = revocations
 
     async def admit(self, route: Route, method: str, path: str, authorization: list[bytes]) -> Principal | None:
@@ -31,6 +33,8 @@ class Gate:
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("Send an access token as `Authorization: Bearer …`.")
         principal = await self._verifier.verify(token.strip())
+        if await self._clients.active(principal.client_id) is None:
+            raise Unauthenticated("The client of this token is gone or disabled.")
         if self._revocations.is_revoked(principal.token_id):
             raise Unauthenticated("This token was revoked; ask for a new one.")
         if not public and not _has_scope_of(principal, route.service):

@@ -53,7 +53,7 @@ class Authorizations:
         if "redirect_uri" not in values:
             raise RefusedHere("The request has no redirect_uri.")
         client_id = values.get("client_id")
-        client = await self._clients.find(client_id) if client_id else None
+        client = await self._clients.active(client_id) if client_id else None
         view = View(issuer=self._issuer, now=self._clock.now(), client=client)
         try:
             view.server().get_consent_grant(Request("GET", values))

@@ -48,10 +48,14 @@ SCOPES: dict[str, str] = {
     "operations:write": gettext_noop("Repair the platform: redrive or discard dead letters, rebuild streams"),
     "gateway.accounts:write": gettext_noop("Create accounts"),
     "gateway.clients:write": gettext_noop("Register client systems"),
+    "gateway.webhooks:write": gettext_noop("Manage its webhooks and read their deliveries"),
+    "gateway.audit:read": gettext_noop("Read the record of security-relevant acts"),
 }
 
 #: Scopes that no person's role gives; only systems hold them.
-MACHINE_SCOPES = frozenset({"gateway.accounts:write", "gateway.clients:write", "curriculum.catalogue:read"})
+MACHINE_SCOPES = frozenset(
+    {"gateway.accounts:write", "gateway.clients:write", "gateway.webhooks:write", "curriculum.catalogue:read"}
+)
 
 #: What every role may do.
 _EVERYBODY = frozenset({"enrolment.organisations:read", "enrolment.people:write"})
@@ -86,7 +90,9 @@ ROLES: dict[str, frozenset[str]] = {
         *("outreach.campaigns:write", "outreach.touchpoints:write", "outreach.touchpoints:confirm"),
         *("outreach.labels:write", "outreach.indicators:read"),
     },
-    "operator": _EVERYBODY | {"operations:read", "operations:write"},
+    "operator": _EVERYBODY | {"operations:read", "operations:write", "gateway.audit:read"},
+    #: A partner's developer: works in the portal, which needs no token.
+    "developer": _EVERYBODY,
 }
 
 

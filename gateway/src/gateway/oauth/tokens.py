@@ -101,7 +101,7 @@ class Tokens:
 
     async def _view(self, values: dict[str, str], authorization: str | None) -> View:
         client_id = claimed_client_id(values, authorization)
-        client = await self._clients.find(client_id) if client_id else None
+        client = await self._clients.active(client_id) if client_id else None
         code, refresh_token = values.get("code"), values.get("refresh_token")
         return View(
             issuer=self._issuer,
