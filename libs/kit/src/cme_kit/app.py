@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cme_kit.auth import TokenVerifier, keys_at
 from cme_kit.dead_letters_api import dead_letters_router
@@ -18,6 +18,21 @@ from cme_kit.problems import Problem, install_problem_handlers
 from cme_kit.rebuilding_api import rebuilding_router
 from cme_kit.settings import DeployableSettings, ServiceSettings
 from cme_kit.telemetry import configure_logging, start_tracing, trace_requests
+
+
+class RootPath:
+    """ASGI middleware: the API is reached below a path that the gateway strips (ASGI HTTP scope, `root_path`)."""
+
+    def __init__(self, app: ASGIApp, root: str) -> None:
+        self._app = app
+        self._root = root
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on with the path as the caller asked for it, so that links lead there."""
+        if scope["type"] == "http":
+            raw = self._root.encode() + scope.get("raw_path", scope["path"].encode())
+            scope = {**scope, "root_path": self._root, "path": self._root + scope["path"], "raw_path": raw}
+        await self._app(scope, receive, send)
 
 
 def create_service_app(
@@ -56,6 +71,8 @@ def create_service_app(
         app.include_router(router)
     app.add_middleware(RequestFigures)
     trace_requests(app)
+    if settings.root_path:
+        app.add_middleware(RootPath, settings.root_path)
     return app
 
 

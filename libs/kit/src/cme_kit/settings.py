@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -35,6 +36,11 @@ class DeployableSettings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
     #: Base URL of an OTLP/HTTP receiver; no telemetry leaves the process without it.
     otlp_endpoint: str | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+
+    @property
+    def root_path(self) -> str:
+        """The path of the public base URL, below which the API is served; empty for one that has a host to itself."""
+        return urlsplit(self.public_url).path.rstrip("/")
 
     @classmethod
     def load(cls) -> Self:

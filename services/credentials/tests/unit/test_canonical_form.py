@@ -77,13 +77,17 @@ def test_the_salted_hash_of_an_address_is_that_of_open_badges() -> None:
 
 @pytest.mark.parametrize(
     ("url", "did"),
-    [("https://cme.example", "did:web:cme.example"), ("http://127.0.0.1:8800", "did:web:127.0.0.1%3A8800")],
+    [
+        ("https://cme.example", "did:web:cme.example"),
+        ("http://127.0.0.1:8800", "did:web:127.0.0.1%3A8800"),
+        ("http://127.0.0.1:8800/sandbox", "did:web:127.0.0.1%3A8800:sandbox"),
+    ],
 )
-def test_the_did_names_the_host_of_the_public_address(url: str, did: str) -> None:
+def test_the_did_names_the_host_and_the_path_of_the_public_address(url: str, did: str) -> None:
     assert did_of(url) == did
 
 
-@pytest.mark.parametrize("url", ["cme.example", "https://cme.example/path"])
+@pytest.mark.parametrize("url", ["cme.example", "https://cme.example?x=1", "https://cme.example/#x"])
 def test_an_address_that_no_did_document_can_stand_for_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="CME_PUBLIC_URL"):
         did_of(url)

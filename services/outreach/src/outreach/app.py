@@ -113,12 +113,14 @@ def build(settings: Settings) -> FastAPI:
                     Contacts: people,
                     Consents: consents,
                     Touchpoints: evidence,
-                    Imports: Imports(imports, clusters, contacts, suppressions, reviews, keys, clock),
+                    Imports: Imports(
+                        imports, clusters, contacts, suppressions, reviews, keys, clock, settings.root_path
+                    ),
                     Reviews: Reviews(reviews, clusters, contacts, suppressions, keys, clock),
                     Campaigns: Campaigns(
                         campaigns, sends, contacts, clusters, keys, settings.mail_from, sender.woken, clock
                     ),
-                    Indicators: Indicators(touchpoints, sends, clusters, clock),
+                    Indicators: Indicators(touchpoints, sends, clusters, clock, settings.root_path),
                     Labels: Labels(labels, clusters, clock),
                     Answers: Answers(platform.outbox, sends, suppressions, consents, evidence, keys, clock),
                 },

@@ -64,7 +64,9 @@ class Pages:
         text = (
             self._environment(code)
             .get_template(template)
-            .render(request_path=request.url.path, language_links=links, **context)
+            .render(
+                request_path=request.url.path, root=request.scope.get("root_path", ""), language_links=links, **context
+            )
         )
         response = HTMLResponse(text, status)
         response.headers["Content-Security-Policy"] = POLICY.replace(

@@ -57,11 +57,12 @@ class KeyFileSigner:
 
 
 def did_of(public_url: str) -> str:
-    """The did:web of the host that serves `/.well-known/did.json` (did:web method section 2.5)."""
+    """The did:web of what is served at an address: below a path its document is `did.json` there (did:web section 2.5)."""
     parts = urlsplit(public_url)
-    if not parts.netloc or parts.path.strip("/"):
+    if not parts.netloc or parts.query or parts.fragment:
         raise ValueError("CME_PUBLIC_URL has to be a scheme and a host, such as https://cme.example")
-    return f"did:web:{quote(parts.netloc, safe='')}"
+    places = [parts.netloc, *(segment for segment in parts.path.split("/") if segment)]
+    return "did:web:" + ":".join(quote(place, safe="") for place in places)
 
 
 def verification_method(did: str, multikey: str) -> str:

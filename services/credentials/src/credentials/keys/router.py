@@ -34,10 +34,14 @@ class DidDocument(BaseModel):
     assertionMethod: list[str]  # noqa: N815  (the name of DID Core)
 
 
+@router.get("/did.json", include_in_schema=False)
 @router.get("/.well-known/did.json", summary="The issuer's DID document")
 async def did_document(
     response: Response, issuer: Annotated[Issuer, Provided(Issuer)], _: Annotated[None, Public()]
 ) -> DidDocument:
-    """The did:web document with every key that ever signed a credential."""
+    """The did:web document with every key that ever signed a credential.
+
+    The DID of an API without a path leads to the well-known address, that of one with a path to the other.
+    """
     response.headers["Cache-Control"] = "public, max-age=300"
     return DidDocument.model_validate(await issuer.did_document())

@@ -44,7 +44,9 @@ class Imports:
         reviews: ReviewRepository,
         keys: AddressKeys,
         clock: Clock,
+        root_path: str = "",
     ) -> None:
+        """`root_path` is where the API is served, for the links in its answers."""
         self._imports = imports
         self._clusters = clusters
         self._contacts = contacts
@@ -52,6 +54,7 @@ class Imports:
         self._reviews = reviews
         self._keys = keys
         self._clock = clock
+        self._root_path = root_path
 
     async def take_in(
         self, tx: Transaction, raw: bytes, *, source: str, obtained_from: str | None, dry_run: bool, by: str
@@ -187,14 +190,22 @@ class Imports:
             created_by=by,
         )
         await self._imports.add(made, rows, tx.session)
-        return _view(made)
+        return self._view(made)
 
     async def read(self, import_id: str) -> ImportView:
         """An import. Raises NotFound."""
         made = await self._imports.find(import_id)
         if made is None:
             raise NotFound("import")
-        return _view(made)
+        return self._view(made)
+
+    def _view(self, made: Import) -> ImportView:
+        return ImportView(
+            **made.model_dump(exclude={"counts", "created_by"}),
+            counts=Counts(**made.counts),
+            rows=sum(made.outcomes.values()),
+            rows_url=f"{self._root_path}/outreach/v1/imports/{made.import_id}/rows",
+        )
 
     async def rows(self, import_id: str, outcomes: Sequence[str], after: int, limit: int) -> list[ImportRowView]:
         """The report, row by row. Raises NotFound."""
@@ -269,12 +280,3 @@ def _proposal(row: ReadRow) -> dict[str, object]:
         "contacts": [vars(contact) for contact in row.contacts],
         "mail_domain": row.mail_domain,
     }
-
-
-def _view(made: Import) -> ImportView:
-    return ImportView(
-        **made.model_dump(exclude={"counts", "created_by"}),
-        counts=Counts(**made.counts),
-        rows=sum(made.outcomes.values()),
-        rows_url=f"/outreach/v1/imports/{made.import_id}/rows",
-    )

@@ -17,12 +17,19 @@ class Indicators:
     """Figures that lead to their records."""
 
     def __init__(
-        self, touchpoints: TouchpointRepository, sends: SendRepository, clusters: ClusterRepository, clock: Clock
+        self,
+        touchpoints: TouchpointRepository,
+        sends: SendRepository,
+        clusters: ClusterRepository,
+        clock: Clock,
+        root_path: str = "",
     ) -> None:
+        """`root_path` is where the API is served, for the links in its answers."""
         self._touchpoints = touchpoints
         self._sends = sends
         self._clusters = clusters
         self._clock = clock
+        self._root_path = root_path
 
     async def clusters_aware(self) -> ClustersAware:
         """The indicator as it is now."""
@@ -43,7 +50,7 @@ class Indicators:
             by_tier=domain.by_tier(found.values()),
             by_country=domain.by_country(names[standing.cluster_id][1] for standing in aware),
             as_of=self._clock.now(),
-            evidence_url=f"/outreach/v1/indicators/{domain.INDICATOR}/evidence",
+            evidence_url=f"{self._root_path}/outreach/v1/indicators/{domain.INDICATOR}/evidence",
         )
 
     async def evidence(self, after: str | None, limit: int) -> list[AwareCluster]:
