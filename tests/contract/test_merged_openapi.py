@@ -21,6 +21,9 @@ def document() -> dict[str, Any]:
     values = {
         "public_url": ISSUER,
         "mongo_url": "mongodb://cme.example",
+        "nats_url": "nats://cme.example",
+        "nats_user": "gateway",
+        "nats_password": "no password at all",
         "upstreams": {},
         "signing_keys_dir": Path("/nowhere"),
         "client_secret_pepper": "no pepper at all",

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 from cme_local import environment
-from cme_local.bus_users import nats_permissions
-from cme_local.processes import DEPLOYABLES, SERVICES, Deployable, Ports
+from cme_local.bus_users import BUS_USERS, nats_permissions
+from cme_local.processes import DEPLOYABLES, Deployable, Ports
 from cme_local.secrets import load_or_create
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -195,8 +195,8 @@ def test_a_clustered_compose_has_three_of_each_engine_and_everybody_knows_them(c
         environment = services[deployable.name]["environment"]
         assert services["mongo"]["environment"]["MONGO_MEMBERS"] in environment["CME_MONGO_URL"]
         assert {*brokers[1:], *members[1:]} == set(services[deployable.name]["depends_on"])
-    for service in SERVICES:
-        environment = services[service]["environment"]
+    for deployable in DEPLOYABLES:
+        environment = services[deployable.name]["environment"]
         assert environment["CME_NATS_URL"] == ",".join(f"nats://{name}:4222" for name in brokers)
         assert environment["CME_NATS_REPLICAS"] == "3"
 
@@ -212,18 +212,18 @@ def test_the_servers_of_nats_on_kubernetes_have_every_variable_and_a_machine_eac
     assert stateful["replicas"] == 3
     [rule] = pod["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
     assert rule["topologyKey"] == "kubernetes.io/hostname"
-    for deployable in SERVICES:
-        assert {"name": "CME_NATS_REPLICAS", "value": "3"} in container_of(deployable)["env"]
+    for deployable in DEPLOYABLES:
+        assert {"name": "CME_NATS_REPLICAS", "value": "3"} in container_of(deployable.name)["env"]
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_a_service_has_the_same_nats_permissions_everywhere(service: str) -> None:
+@pytest.mark.parametrize("user", BUS_USERS)
+def test_a_user_of_the_bus_has_the_same_permissions_everywhere(user: str) -> None:
     text = (ROOT / "deploy/nats/server.conf").read_text(encoding="utf-8")
-    block = re.search(rf"user: {service}, .*?publish: (\[.*?\])\s+subscribe: (\[.*?\])", text, re.DOTALL)
+    block = re.search(rf"user: {user}, .*?publish: (\[.*?\])\s+subscribe: (\[.*?\])", text, re.DOTALL)
 
     assert block is not None
     found = {"publish": yaml.safe_load(block[1]), "subscribe": yaml.safe_load(block[2])}
-    assert found == nats_permissions(service)
+    assert found == nats_permissions(user)
 
 
 def test_the_collector_hands_traces_on_and_counts_them() -> None:

@@ -17,7 +17,7 @@ from nats.errors import Error as NatsError
 
 FILES = Path(__file__).resolve().parents[2] / "deploy" / "nats"
 NAMES = ("nats-0", "nats-1", "nats-2")
-USERS = ("ENROLMENT", "CURRICULUM", "ASSESSMENT", "CREDENTIALS", "OUTREACH", "ROUTES")
+USERS = ("ENROLMENT", "CURRICULUM", "ASSESSMENT", "CREDENTIALS", "OUTREACH", "GATEWAY", "ROUTES")
 
 
 @dataclass

@@ -216,9 +216,9 @@ class Rig:
 
 
 def _links(ports: Ports, proxy_ports: range, dice: random.Random) -> dict[tuple[str, str], Proxy]:
-    """A proxy for each service to each engine, for the gateway to each service, between the servers of the broker."""
+    """A proxy for each deployable to each engine, for the gateway to each service, between the servers of the broker."""
     free = iter(proxy_ports)
-    wanted = [((service, node.name), node.port) for service in SERVICES for node in ports.broker]
+    wanted = [((who, node.name), node.port) for who in (*SERVICES, "gateway") for node in ports.broker]
     wanted += [((one.name, other.name), other.routes) for one, other in permutations(ports.broker, 2)]
     wanted += [((who, "mongo"), ports.mongo) for who in (*SERVICES, "gateway")]
     wanted += [(("gateway", service), ports.of(service)) for service in SERVICES]
@@ -231,11 +231,10 @@ def _environment(ports: Ports, links: dict[tuple[str, str], Proxy], broken: str)
         who: {"CME_MONGO_URL": through.replace(str(ports.mongo), str(links[who, "mongo"].port))}
         for who in (*SERVICES, "gateway")
     }
+    for who in (*SERVICES, "gateway"):
+        added[who]["CME_NATS_URL"] = ",".join(f"nats://127.0.0.1:{links[who, node.name].port}" for node in ports.broker)
     for service in SERVICES:
-        added[service] |= {
-            "CME_NATS_URL": ",".join(f"nats://127.0.0.1:{links[service, node.name].port}" for node in ports.broker),
-            "PYTHONPATH": os.pathsep.join((str(INSIDE), str(AS_IN_IMAGE))),
-        }
+        added[service]["PYTHONPATH"] = os.pathsep.join((str(INSIDE), str(AS_IN_IMAGE)))
         if broken:
             added[service]["FAULTS_BROKEN"] = broken
     added["gateway"]["CME_UPSTREAMS"] = json.dumps(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from cme_kit.settings import DeployableSettings
+from cme_kit.settings import BusSettings
 from pydantic import Field, SecretStr
 
 
-class Settings(DeployableSettings):
+class Settings(BusSettings):
     """What the gateway needs besides what every deployable needs."""
 
     #: Base URL of each service by its name, as JSON: `{"enrolment": "http://127.0.0.1:8801", …}`.

@@ -2,6 +2,8 @@
 
 from cme_contracts.registry import PERSONAL_SUBJECT_TOKEN
 
+from cme_local.processes import SERVICES
+
 #: The streams that a service reads, by the events that it subscribes to.
 CONSUMED = {
     "enrolment": ("CME_CURRICULUM",),
@@ -9,10 +11,30 @@ CONSUMED = {
     "assessment": ("CME_CURRICULUM", "CME_ENROLMENT"),
     "credentials": ("CME_ASSESSMENT", "CME_CURRICULUM", "CME_ENROLMENT", "CME_ENROLMENT_PERSONAL"),
     "outreach": ("CME_ENROLMENT",),
+    "gateway": ("CME_ASSESSMENT", "CME_CREDENTIALS", "CME_CURRICULUM", "CME_ENROLMENT", "CME_OUTREACH"),
 }
+#: It states no events; its replicas tell each other what changed.
+GATEWAY = "gateway"
+NOTICES = "cme.gateway.notices"
+#: Everybody who connects to the bus, besides the tools of operators.
+BUS_USERS = (*SERVICES, GATEWAY)
 
 
-def nats_permissions(service: str) -> dict[str, list[str]]:
+def nats_permissions(user: str) -> dict[str, list[str]]:
+    """The permissions of a user: of a service, or of the gateway."""
+    return _of_gateway() if user == GATEWAY else _of_service(user)
+
+
+def _of_gateway() -> dict[str, list[str]]:
+    """It reads the events that webhooks tell of, none with personal data, and keeps its own dead letters."""
+    letters = f"CME_{GATEWAY.upper()}_DEAD_LETTERS"
+    publish = [NOTICES, f"cme.dlq.{GATEWAY}.>", *_repairing(letters)]
+    for stream in CONSUMED[GATEWAY]:
+        publish += _applying(stream, GATEWAY)
+    return {"publish": publish, "subscribe": [f"_INBOX_{GATEWAY}.>", NOTICES]}
+
+
+def _of_service(service: str) -> dict[str, list[str]]:
     """The permissions of a service's user.
 
     It publishes its own events and dead letters, calls the replicas of its own, provisions its own three streams, reads
@@ -27,14 +49,26 @@ def nats_permissions(service: str) -> dict[str, list[str]]:
         f"cme.dlq.{service}.>",
         f"cme.relay.{service}",
     ]
-    for stream in (*owned, letters):
-        publish += [f"$JS.API.STREAM.CREATE.{stream}", f"$JS.API.STREAM.INFO.{stream}"]
-    publish += [f"$JS.API.STREAM.MSG.GET.{letters}", f"$JS.API.STREAM.MSG.DELETE.{letters}"]
+    for stream in owned:
+        publish += _providing(stream)
+    publish += _repairing(letters)
     for stream in CONSUMED[service]:
-        publish += [f"$JS.API.STREAM.INFO.{stream}", *_consuming(stream, service), f"$JS.ACK.{stream}.{service}.>"]
+        publish += _applying(stream, service)
     for stream in (*owned, letters, *CONSUMED[service]):
         publish += [*_consuming(stream, f"{service}_reader"), f"$JS.API.CONSUMER.DELETE.{stream}.{service}_reader"]
     return {"publish": publish, "subscribe": [f"_INBOX_{service}.>", f"cme.relay.{service}"]}
+
+
+def _providing(stream: str) -> list[str]:
+    return [f"$JS.API.STREAM.CREATE.{stream}", f"$JS.API.STREAM.INFO.{stream}"]
+
+
+def _repairing(letters: str) -> list[str]:
+    return [*_providing(letters), f"$JS.API.STREAM.MSG.GET.{letters}", f"$JS.API.STREAM.MSG.DELETE.{letters}"]
+
+
+def _applying(stream: str, service: str) -> list[str]:
+    return [f"$JS.API.STREAM.INFO.{stream}", *_consuming(stream, service), f"$JS.ACK.{stream}.{service}.>"]
 
 
 def _consuming(stream: str, consumer: str) -> list[str]:

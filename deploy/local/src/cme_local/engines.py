@@ -6,9 +6,9 @@ import sysconfig
 from contextlib import suppress
 from pathlib import Path
 
-from cme_local.bus_users import nats_permissions
+from cme_local.bus_users import BUS_USERS, nats_permissions
 from cme_local.errors import UserError
-from cme_local.processes import SERVICES, NatsNode, Ports
+from cme_local.processes import NatsNode, Ports
 from cme_local.secrets import NATS_ROUTES_USER, NATS_TOOL_USER, StackSecrets, write_private
 
 # A fifth of it may be dirty before readers have to evict, and with 64 MB the pilot year got there: a reader that
@@ -29,8 +29,8 @@ def binary(name: str) -> str:
 def nats_config(data: Path, ports: Ports, secrets: StackSecrets, node: NatsNode) -> str:
     """The configuration of one server; JSON is a subset of its format."""
     users: list[dict[str, object]] = [
-        {"user": service, "password": secrets.nats_passwords[service], "permissions": nats_permissions(service)}
-        for service in SERVICES
+        {"user": user, "password": secrets.nats_passwords[user], "permissions": nats_permissions(user)}
+        for user in BUS_USERS
     ]
     users.append({"user": NATS_TOOL_USER, "password": secrets.nats_passwords[NATS_TOOL_USER]})
     config: dict[str, object] = {

@@ -27,17 +27,14 @@ def for_deployable(deployable: Deployable, data: Path, ports: Ports, secrets: St
         "CME_PORT": str(ports.of(name)),
         "CME_MONGO_URL": mongo_url(ports),
         "CME_PUBLIC_URL": ports.gateway_url,
+        "CME_NATS_URL": ports.nats_url,
+        "CME_NATS_REPLICAS": str(ports.nats_nodes),
+        "CME_NATS_USER": name,
+        "CME_NATS_PASSWORD": secrets.nats_passwords[name],
         "OTEL_EXPORTER_OTLP_ENDPOINT": ports.url(ports.traces),
     }
-    if deployable.group is Group.SERVICE:
-        # The gateway knows its own keys and needs no bus.
-        settings |= {
-            "CME_NATS_URL": ports.nats_url,
-            "CME_NATS_REPLICAS": str(ports.nats_nodes),
-            "CME_NATS_USER": name,
-            "CME_NATS_PASSWORD": secrets.nats_passwords[name],
-            "CME_JWKS_URL": f"{ports.gateway_url}/oauth/jwks",
-        }
+    if deployable.group is Group.SERVICE:  # the gateway knows its own keys
+        settings["CME_JWKS_URL"] = f"{ports.gateway_url}/oauth/jwks"
     return _as_in_image() | settings | _own_settings(name, data, ports, secrets)
 
 

@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from cme_local.processes import SERVICES
+from cme_local.bus_users import BUS_USERS
 
 BOOTSTRAP_CLIENT_ID = "bootstrap"
 NATS_TOOL_USER = "local"
@@ -43,16 +43,18 @@ def load_or_create(data: Path) -> StackSecrets:
     """The directory's secrets: those it has, and those it lacks generated."""
     path = data / "secrets.json"
     kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    passwords = {user: secrets.token_urlsafe(24) for user in (*BUS_USERS, NATS_TOOL_USER)}
+    known = kept.get("nats_passwords", {})
     fresh = {
         "bootstrap_client_secret": secrets.token_urlsafe(32),
         "client_secret_pepper": secrets.token_urlsafe(32),
         "address_key": secrets.token_urlsafe(32),
         "operations_token": secrets.token_urlsafe(32),
         "nats_routes_password": secrets.token_urlsafe(24),
-        "nats_passwords": {user: secrets.token_urlsafe(24) for user in (*SERVICES, NATS_TOOL_USER)},
+        "nats_passwords": passwords,
     }
-    if fresh.keys() - kept.keys():
-        kept = fresh | kept
+    if fresh.keys() - kept.keys() or passwords.keys() - known.keys():
+        kept = fresh | kept | {"nats_passwords": passwords | known}
         write_private(path, json.dumps(kept, indent=1))
     return StackSecrets(**kept)
 

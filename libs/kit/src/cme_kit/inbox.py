@@ -82,7 +82,7 @@ class Inbox:
                     raise Early(missing)
                 outcome = Applied.WITH_GAP
                 await self._rows.update({"_id": event_id}, {"$set": {"gap": True}}, session=tx.session)
-            await subscription.handler(tx, event)
+            await subscription.handler(tx, envelope if subscription.whole else event)
             if not commit:
                 raise _Rehearsed
 

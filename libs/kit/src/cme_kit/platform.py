@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -30,6 +30,7 @@ from cme_kit.remaking import Ground
 from cme_kit.settings import ServiceSettings
 from cme_kit.streams import connect, stream_name
 from cme_kit.subscriptions import Subscription, Subscriptions
+from cme_kit.tasks import Tasks
 
 #: For the handlers that run when the service is told to stop; whoever stops it has to wait longer.
 DRAIN_SECONDS = 8.0
@@ -55,32 +56,17 @@ class Platform:
     consumers: Consumers | None = None
     redrive: Redrive | None = None
     read_models: ReadModels | None = None
-    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _tasks: Tasks = field(default_factory=Tasks)
 
     def run(self, name: str, work: Callable[[], Any]) -> None:
         """Run `work` beside the requests until the service stops; its failure stops the service loudly."""
-        task = asyncio.create_task(work(), name=name)
-        task.add_done_callback(_stop_loudly)
-        self._tasks.append(task)
+        self._tasks.run(name, work)
 
     def every(
         self, seconds: float, name: str, work: Callable[[], Awaitable[object]], woken: asyncio.Event | None = None
     ) -> None:
         """Do `work` again and again beside the requests, at once when `woken` is set; an engine away only delays it."""
-        wake = woken or asyncio.Event()
-
-        async def repeat() -> None:
-            while True:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(seconds):
-                        await wake.wait()
-                wake.clear()
-                try:
-                    await work()
-                except (PyMongoError, NatsError, OSError, TimeoutError) as error:
-                    log.warning("will try again", task=name, error=type(error).__name__)
-
-        self.run(name, repeat)
+        self._tasks.every(seconds, name, work, woken)
 
     async def start(self, subscriptions: Sequence[Subscription]) -> None:
         """Start publishing, and consuming what the service subscribes to."""
@@ -116,20 +102,9 @@ class Platform:
             await self.consumers.drain(DRAIN_SECONDS)
         if self.relay is not None:
             await self.relay.drain()
-        running = set(self._tasks)
-        while running:
-            # Again and again: on Python 3.11 `wait_for`, which nats-py uses, can swallow a cancellation.
-            for task in running:
-                task.cancel()
-            _, running = await asyncio.wait(running, timeout=0.5)
+        await self._tasks.stop()
         await self.nats.close()
         await self.database.close()
-
-
-def _stop_loudly(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.critical("a task of the service failed; stopping", task=task.get_name(), exc_info=error)
-        raise SystemExit(1)
 
 
 @asynccontextmanager

@@ -55,8 +55,20 @@ class DeployableSettings(BaseSettings):
             raise SettingsError(str(error)) from error
 
 
-class ServiceSettings(DeployableSettings):
-    """What a service needs besides: the bus and the keys of the tokens. It extends this with its own fields."""
+class BusSettings(DeployableSettings):
+    """What a deployable with a connection to the bus needs besides."""
+
+    #: NATS server(s), comma separated.
+    nats_url: str
+    #: NATS account of this deployable: it may do there only what is its own.
+    nats_user: str
+    nats_password: SecretStr
+    #: Copies of each stream in the broker's cluster, at most as many as it has servers: 1, 3 or 5.
+    nats_replicas: Annotated[Literal[1, 3, 5], BeforeValidator(int)] = 1
+
+
+class ServiceSettings(BusSettings):
+    """What a service needs besides: the keys of the tokens. It extends this with its own fields."""
 
     #: Where the gateway's public keys are read.
     jwks_url: str
@@ -64,12 +76,5 @@ class ServiceSettings(DeployableSettings):
     issuer: str = Field(default_factory=lambda read: str(read["public_url"]))
     #: In front of the name of this service's database, for a second set of services on the same server.
     database_prefix: str = Field(default="", pattern=r"^[a-z_]{0,20}$")
-    #: NATS server(s), comma separated.
-    nats_url: str
-    #: NATS account of this service: it may publish only its own subjects.
-    nats_user: str
-    nats_password: SecretStr
-    #: Copies of each stream in the broker's cluster, at most as many as it has servers: 1, 3 or 5.
-    nats_replicas: Annotated[Literal[1, 3, 5], BeforeValidator(int)] = 1
     #: Committed events that may wait for the broker before writes are refused.
     outbox_limit: int = Field(default=100_000, ge=1)

@@ -27,7 +27,7 @@ from nats.js.api import (
 from nats.js.errors import NotFoundError, ServerError
 
 from cme_kit.problems import Unavailable
-from cme_kit.settings import ServiceSettings
+from cme_kit.settings import BusSettings
 
 DAY = 24 * 3600
 GIB = 1024**3
@@ -87,11 +87,15 @@ def event_streams(service: str, replicas: int = 1) -> list[StreamConfig]:
 
 def owned_streams(service: str, replicas: int = 1) -> list[StreamConfig]:
     """The streams that a service provisions: those of its events, and its dead letters."""
-    letters = _stream(dead_letters_of(service), f"cme.dlq.{service}.>", 90, GIB // 4, replicas)
-    return [*event_streams(service, replicas), letters]
+    return [*event_streams(service, replicas), dead_letter_stream(service, replicas)]
 
 
-async def connect(service: str, settings: ServiceSettings) -> Client:
+def dead_letter_stream(service: str, replicas: int = 1) -> StreamConfig:
+    """The stream that holds what a service could not apply; the only one of a deployable that states no events."""
+    return _stream(dead_letters_of(service), f"cme.dlq.{service}.>", 90, GIB // 4, replicas)
+
+
+async def connect(service: str, settings: BusSettings) -> Client:
     """A connection that never gives up reconnecting and notices a dead peer within 10 s."""
 
     async def on_error(error: Exception) -> None:

@@ -32,6 +32,8 @@ class Subscription:
     handler: Handler
     serial: bool = False
     model: str | None = None
+    #: The handler gets the event as it came, in its envelope.
+    whole: bool = False
 
 
 def on(
@@ -48,6 +50,11 @@ def on(
     that it can be made again from the streams.
     """
     return Subscription(event_type_of(event), handler, serial, model)
+
+
+def on_whole(event_type: EventType, handler: Callable[[Transaction, CloudEvent], Awaitable[None]]) -> Subscription:
+    """Subscribe `handler(tx, envelope)` to an event of any kind; for who passes events on and reads few of them."""
+    return Subscription(event_type, handler, whole=True)
 
 
 class Subscriptions:

@@ -99,22 +99,28 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], seconds: float = 20) 
 class Broker:
     """A NATS server of the tests, which can be killed and started again on the same data."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, configuration: Path | None = None) -> None:
+        """With its own configuration when a test has one, which says to listen on `port`."""
         self.port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
         self._home = home
+        self._configuration = configuration
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start and wait until it answers."""
+        config = self._configuration or self._written()
+        self._process = subprocess.Popen([_engine("nats-server"), "-c", str(config)], cwd=self._home, **QUIET)
+        _wait_for(self.port, self._process)
+
+    def _written(self) -> Path:
         config = self._home / "nats.conf"
         config.write_text(
             f'listen: "127.0.0.1:{self.port}"\nmax_payload: 1MB\n'
             f'jetstream {{ store_dir: "{self._home / "js"}", max_file_store: 50GB, sync_interval: always }}\n'
             "authorization { user: test, password: test }\n"
         )
-        self._process = subprocess.Popen([_engine("nats-server"), "-c", str(config)], cwd=self._home, **QUIET)
-        _wait_for(self.port, self._process)
+        return config
 
     def kill(self) -> None:
         """SIGKILL."""
