@@ -34,6 +34,7 @@ from gateway.accounts import router as accounts_api
 from gateway.accounts.browser import Browser
 from gateway.accounts.passwords import Passwords
 from gateway.accounts.service import Accounts
+from gateway.accounts.sessions import Sessions
 from gateway.audit import repository as audit_rows
 from gateway.audit import router as audit_api
 from gateway.audit.service import Audit
@@ -52,6 +53,7 @@ from gateway.oauth import router as oauth_api
 from gateway.oauth.authorization import Authorizations
 from gateway.oauth.keys import SigningKeys
 from gateway.oauth.metadata import Metadata
+from gateway.oauth.proofs import ProofUse
 from gateway.oauth.revocations import Revocations
 from gateway.oauth.tokens import Tokens
 from gateway.peppered import Pepper
@@ -180,14 +182,17 @@ async def _compose(
     audit = Audit(audit_rows.AuditRepository(database), database, clock)
     clients = Clients(client_rows.ClientRepository(database), pepper, audit, clock)
     await clients.ensure_bootstrap(settings.bootstrap_client_id, settings.bootstrap_client_secret.get_secret_value())
+    sessions = Sessions(account_rows.SessionRepository(database), audit, clock)
     accounts = Accounts(
         account_rows.AccountRepository(database),
-        account_rows.SessionRepository(database),
+        sessions,
         account_rows.FailureRepository(database),
         passwords,
         pepper,
+        audit,
         clock,
     )
+    proofs = ProofUse(pepper)
     outbox = Outbox(database, clock)
     notices = Notices(NOTICES)
     app.state.platform = Storage(database, outbox, clock)
@@ -210,7 +215,7 @@ async def _compose(
     app.state.edge = Edge(
         settings.upstreams,
         upstream_client,
-        Gate(verifier, clients, revocations),
+        Gate(verifier, clients, revocations, proofs),
         Rates(settings.rate_per_second, settings.rate_burst),
         issuer.partition(":")[0],
         settings.deadline_seconds,

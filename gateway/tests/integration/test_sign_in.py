@@ -69,7 +69,7 @@ def test_the_sign_in_page_redirects_nowhere_else(gateway: Any) -> None:
 
     answer = person.sign_in("/login?return_to=https://evil.example/oauth/authorize?")
 
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/account")
 
 
 def test_pages_cannot_be_framed_and_cookies_are_http_only(gateway: Any, helpers: Any) -> None:

@@ -7,6 +7,7 @@ import secrets
 from cme_kit.problems import Forbidden
 from fastapi import Request, Response
 
+from gateway.accounts.domain import Visit, visit_of
 from gateway.peppered import Pepper
 
 
@@ -14,6 +15,11 @@ class ForgedForm(Forbidden):
     """A form that no page of ours was sent with (OWASP ASVS 5.0, 3.5.1)."""
 
     code = "forged_form"
+
+
+def visit(request: Request) -> Visit:
+    """Which browser this is and where it is."""
+    return visit_of(request.headers.get("user-agent", ""), request.client.host if request.client else "")
 
 
 class Browser:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlencode
 
 from cme_kit.auth import Public
 from cme_kit.http import Provided
@@ -12,7 +11,8 @@ from cme_kit.problems import retry_after_seconds
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from gateway.accounts.browser import Browser
+from gateway.accounts.browser import Browser, visit
+from gateway.accounts.returning import login_url, safe_return
 from gateway.accounts.service import Accounts, Throttled
 
 router = APIRouter(include_in_schema=False)
@@ -20,17 +20,6 @@ AccountsHere = Annotated[Accounts, Provided(Accounts)]
 BrowserHere = Annotated[Browser, Provided(Browser)]
 PagesHere = Annotated[Pages, Provided(Pages)]
 Everybody = Annotated[None, Public()]
-AUTHORIZE = "/oauth/authorize?"
-
-
-def login_url(return_to: str) -> str:
-    """Where somebody signs in and comes back from."""
-    return f"/login?{urlencode({'return_to': return_to})}"
-
-
-def _safe(return_to: str) -> str:
-    # Only our own authorization endpoint: anything else would make the sign-in page an open redirector.
-    return return_to if return_to.startswith(AUTHORIZE) else "/"
 
 
 def login_page(
@@ -51,7 +40,7 @@ def login_page(
         status=status,
         headers={"Cache-Control": "no-store", **(headers or {})},
         csrf_token=token,
-        return_to=_safe(return_to),
+        return_to=safe_return(return_to),
         username=username,
         error=error,
     )
@@ -65,7 +54,7 @@ async def show_login(
     pages: PagesHere,
     browser: BrowserHere,
     _: Everybody,
-    return_to: Annotated[str, Query(max_length=8000)] = "/",
+    return_to: Annotated[str, Query(max_length=8000)] = "",
 ) -> Response:
     """The sign-in form."""
     return login_page(request, pages, browser, return_to)
@@ -81,19 +70,19 @@ async def sign_in(
     csrf_token: Annotated[str, Form(max_length=200)] = "",
     username: Annotated[str, Form(max_length=254)] = "",
     password: Annotated[str, Form(max_length=256)] = "",
-    return_to: Annotated[str, Form(max_length=8000)] = "/",
+    return_to: Annotated[str, Form(max_length=8000)] = "",
 ) -> Response:
     """Sign in and go on to where the person came from."""
     browser.check_form(request, csrf_token)
     if not username.strip() or not password:
         return login_page(request, pages, browser, return_to, username, "missing", 422)
-    result = await accounts.sign_in(username, password)
+    result = await accounts.sign_in(username, password, visit(request), browser.session(request))
     if isinstance(result, Throttled):
         wait = {"Retry-After": retry_after_seconds(result.seconds)}
         return login_page(request, pages, browser, return_to, username, "throttled", 429, wait)
     if result is None:
         return login_page(request, pages, browser, return_to, username, "wrong", 403)
-    response = RedirectResponse(_safe(return_to), 303, {"Cache-Control": "no-store"})
+    response = RedirectResponse(safe_return(return_to), 303, {"Cache-Control": "no-store"})
     browser.begin_session(response, result.cookie)
     return response
 
@@ -105,13 +94,13 @@ async def sign_out(
     accounts: AccountsHere,
     _: Everybody,
     csrf_token: Annotated[str, Form(max_length=200)] = "",
-    return_to: Annotated[str, Form(max_length=8000)] = "/",
+    return_to: Annotated[str, Form(max_length=8000)] = "",
 ) -> Response:
     """End the session, and let somebody else sign in."""
     browser.check_form(request, csrf_token)
     if cookie := browser.session(request):
         await accounts.sign_out(cookie)
-    target = _safe(return_to)
-    response = RedirectResponse(login_url(target) if target != "/" else "/", 303, {"Cache-Control": "no-store"})
+    target = safe_return(return_to)
+    response = RedirectResponse(login_url(target) if target != "" else "/", 303, {"Cache-Control": "no-store"})
     browser.end_session(response)
     return response

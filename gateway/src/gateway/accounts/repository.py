@@ -6,14 +6,15 @@ from datetime import datetime
 
 from cme_kit.mongo import Database, Document, Index, Session
 
-from gateway.accounts.domain import Account
+from gateway.accounts.domain import Account, BrowserSession, Method, Visit
 
 ACCOUNTS = "accounts"
-SESSIONS = "sessions"
+SESSIONS = "browser_sessions"
 FAILURES = "failed_sign_ins"
 INDEXES = (
     Index(ACCOUNTS, ("username",), unique=True),
     Index(SESSIONS, ("expires",), expire_seconds=0),
+    Index(SESSIONS, ("subject", "-auth_time")),
     Index(FAILURES, ("expires",), expire_seconds=0),
 )
 
@@ -34,6 +35,7 @@ class AccountRepository:
             "roles": sorted(account.roles),
             "password_hash": account.password_hash,
             "organisation_id": account.organisation_id,
+            "organisation_name": account.organisation_name,
             "created": created,
         }
         await self._accounts.insert(row, session=session)
@@ -60,18 +62,38 @@ class SessionRepository:
     def __init__(self, database: Database) -> None:
         self._sessions = database.collection(SESSIONS)
 
-    async def add(self, key: str, subject: str, expires: datetime) -> None:
+    async def add(self, session: BrowserSession, expires: datetime) -> None:
         """Store a new session."""
-        await self._sessions.insert({"_id": key, "subject": subject, "expires": expires})
+        row = {**vars(session), "_id": session.key, "visit": vars(session.visit), "expires": expires}
+        del row["key"]
+        await self._sessions.insert(row)
 
-    async def subject_of(self, key: str, now: datetime) -> str | None:
-        """Whose session it is, unless it ended."""
+    async def find(self, key: str, now: datetime) -> BrowserSession | None:
+        """A session that has not ended."""
         row = await self._sessions.find_one({"_id": key, "expires": {"$gt": now}})
-        return str(row["subject"]) if row else None
+        return _session(row) if row else None
+
+    async def seen(self, key: str, now: datetime, expires: datetime) -> None:
+        """Note that a session is used; one that was ended meanwhile stays ended."""
+        await self._sessions.update({"_id": key}, {"$set": {"last_seen": now, "expires": expires}})
+
+    async def of(self, subject: str, now: datetime) -> list[BrowserSession]:
+        """A person's sessions that have not ended, the newest first."""
+        rows = await self._sessions.find({"subject": subject, "expires": {"$gt": now}}, sort=[("auth_time", -1)])
+        return [_session(row) for row in rows]
 
     async def remove(self, key: str) -> None:
         """End a session."""
         await self._sessions.delete({"_id": key})
+
+    async def end(self, subject: str, key: str) -> bool:
+        """End a session of a person; whether there was one."""
+        return await self._sessions.delete({"_id": key, "subject": subject}) == 1
+
+    async def end_all(self, subject: str, except_key: str | None, session: Session | None) -> int:
+        """End a person's sessions, all or all but one; how many there were."""
+        others = {"_id": {"$ne": except_key}} if except_key else {}
+        return await self._sessions.delete({"subject": subject, **others}, session)
 
 
 class FailureRepository:
@@ -110,4 +132,12 @@ def _account(row: Document) -> Account:
         roles=frozenset(row["roles"]),
         password_hash=row["password_hash"],
         organisation_id=row["organisation_id"],
+        organisation_name=row.get("organisation_name"),
+    )
+
+
+def _session(row: Document) -> BrowserSession:
+    fields = {key: value for key, value in row.items() if key not in ("_id", "expires")}
+    return BrowserSession(
+        **{**fields, "key": row["_id"], "method": Method(row["method"]), "visit": Visit(**row["visit"])}
     )

@@ -18,11 +18,11 @@ Registrar = Annotated[Principal, Requires("gateway.accounts:write")]
 
 @router.post("", status_code=201, summary="Create an account")
 async def create(
-    request: AccountRequest, _: Registrar, accounts: Annotated[Accounts, Provided(Accounts)], once: Once
+    request: AccountRequest, registrar: Registrar, accounts: Annotated[Accounts, Provided(Accounts)], once: Once
 ) -> AccountView:
     """Create a person's account. Its `subject` is the person's id everywhere."""
     account = await accounts.prepare(request)
-    return await once(AccountView, lambda tx: accounts.create(tx, account))
+    return await once(AccountView, lambda tx: accounts.create(tx, account, registrar.client_id))
 
 
 @router.get("", summary="List accounts")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,13 +11,15 @@ from cme_kit.mongo import DuplicateKeyError
 from cme_kit.outbox import Transaction
 from cme_kit.problems import Conflict
 
-from gateway.accounts.domain import Account, normalised, wait_after
+from gateway.accounts.domain import AMR, Account, BrowserSession, Method, Visit, normalised, wait_after
 from gateway.accounts.passwords import Passwords
-from gateway.accounts.repository import AccountRepository, FailureRepository, SessionRepository
+from gateway.accounts.repository import AccountRepository, FailureRepository
 from gateway.accounts.schemas import AccountRequest, AccountView
-from gateway.peppered import Pepper, fingerprint
+from gateway.accounts.sessions import Sessions
+from gateway.audit.domain import Act
+from gateway.audit.service import SYSTEM, Audit
+from gateway.peppered import Pepper
 
-SESSION_LENGTH = timedelta(hours=8)
 FAILURES_REMEMBERED = timedelta(hours=1)
 
 
@@ -30,10 +31,26 @@ class UsernameTaken(Conflict):
 
 @dataclass(frozen=True)
 class SignedIn:
-    """A session: what the browser keeps, and who it is."""
+    """A session: what the browser keeps, who it is, and how and when the person proved it."""
 
     cookie: str
     account: Account
+    session: BrowserSession
+
+    @property
+    def auth_time(self) -> datetime:
+        """When the person signed in (OpenID Connect Core section 2)."""
+        return self.session.auth_time
+
+    @property
+    def method(self) -> Method:
+        """How the person signed in."""
+        return self.session.method
+
+    @property
+    def amr(self) -> tuple[str, ...]:
+        """Authentication method references (RFC 8176); empty when another provider vouches for the person."""
+        return AMR[self.session.method]
 
 
 @dataclass(frozen=True)
@@ -49,10 +66,11 @@ class Accounts:
     def __init__(
         self,
         accounts: AccountRepository,
-        sessions: SessionRepository,
+        sessions: Sessions,
         failures: FailureRepository,
         passwords: Passwords,
         pepper: Pepper,
+        audit: Audit,
         clock: Clock,
     ) -> None:
         self._accounts = accounts
@@ -60,6 +78,7 @@ class Accounts:
         self._failures = failures
         self._passwords = passwords
         self._pepper = pepper
+        self._audit = audit
         self._clock = clock
 
     async def prepare(self, request: AccountRequest) -> Account:
@@ -74,13 +93,16 @@ class Accounts:
             organisation_id=request.organisation_id,
         )
 
-    async def create(self, tx: Transaction, account: Account) -> AccountView:
-        """Store an account. Raises UsernameTaken."""
+    async def create(self, tx: Transaction, account: Account, actor: str) -> AccountView:
+        """Store an account that `actor`, a client, made. Raises UsernameTaken."""
         created = self._clock.now()
         try:
             await self._accounts.add(account, created, tx.session)
         except DuplicateKeyError as error:
             raise UsernameTaken("Somebody has this username already. Choose another one.") from error
+        await self._audit.record(
+            Act.ACCOUNT_CREATED, actor=actor, subject=account.subject, details={"by": "registrar"}, session=tx.session
+        )
         return _view(account, created)
 
     async def find(self, subject: str) -> Account | None:
@@ -91,11 +113,21 @@ class Accounts:
         """Accounts in the order they were made, after a cursor, one more than `limit`."""
         return [_view(account, created) for account, created in await self._accounts.page(after, limit)]
 
-    async def sign_in(self, username: str, password: str) -> SignedIn | Throttled | None:
-        """A new session, or None for a wrong name or password, which look and take the same.
+    async def sign_in(
+        self, username: str, password: str, visit: Visit, instead_of: str | None = None
+    ) -> SignedIn | Throttled | None:
+        """A new session in place of the browser's old one; None for a wrong name or password, which look and take the same.
 
         Throttling counts per name, whether or not it exists, so that it tells nothing either.
         """
+        account = await self.verify(username, password)
+        if account is None or isinstance(account, Throttled):
+            return account
+        cookie, session = await self._sessions.begin(account.subject, Method.PASSWORD, visit, instead_of=instead_of)
+        return SignedIn(cookie, account, session)
+
+    async def verify(self, username: str, password: str) -> Account | Throttled | None:
+        """The account with this name and password; None when there is none."""
         name = normalised(username)
         key = self._pepper.derive("failed sign-ins", name)
         now = self._clock.now()
@@ -107,24 +139,23 @@ class Accounts:
             failures = await self._failures.count(key, now, now + FAILURES_REMEMBERED)
             if wait := wait_after(failures):
                 await self._failures.block(key, now + wait)
+            # A name that nobody has may be a password typed in the wrong field, so it is not written down.
+            subject = account.subject if account else "nobody"
+            await self._audit.record(Act.SIGN_IN_FAILED, actor=SYSTEM, subject=subject)
             return None
         if blocked_until is not None:
             await self._failures.forget(key)
-        cookie = secrets.token_urlsafe(32)
-        await self._sessions.add(fingerprint(cookie), account.subject, now + SESSION_LENGTH)
-        return SignedIn(cookie, account)
+        return account
 
     async def session(self, cookie: str | None) -> SignedIn | None:
         """The session of a browser's cookie, unless it ended."""
-        if not cookie:
-            return None
-        subject = await self._sessions.subject_of(fingerprint(cookie), self._clock.now())
-        account = await self._accounts.find(subject) if subject else None
-        return SignedIn(cookie, account) if account else None
+        session = await self._sessions.current(cookie) if cookie else None
+        account = await self._accounts.find(session.subject) if session else None
+        return SignedIn(cookie, account, session) if cookie and session and account else None
 
     async def sign_out(self, cookie: str) -> None:
         """End a session."""
-        await self._sessions.remove(fingerprint(cookie))
+        await self._sessions.sign_out(cookie)
 
 
 def _view(account: Account, created: datetime) -> AccountView:

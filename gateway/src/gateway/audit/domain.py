@@ -30,6 +30,17 @@ class Act(StrEnum):
     GRANT_REVOKED = "grant.revoked"
     CODE_REUSED = "code.reused"
     REFRESH_TOKEN_REUSED = "refresh_token.reused"
+    ACCOUNT_CREATED = "account.created"
+    SIGNED_IN = "sign_in.succeeded"
+    SIGN_IN_FAILED = "sign_in.failed"
+    SESSION_ENDED = "session.ended"
+    PASSWORD_CHANGED = "password.changed"
+    PASSWORD_RESET = "password.reset"
+    PASSKEY_ADDED = "passkey.added"
+    PASSKEY_REMOVED = "passkey.removed"
+    UPSTREAM_LINKED = "upstream.linked"
+    UPSTREAM_UNLINKED = "upstream.unlinked"
+    CONSENT_WITHDRAWN = "consent.withdrawn"
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ _WHOLE_PATHS = {"/.well-known/did.json": _CREDENTIALS}
 OWN = frozenset(
     {
         *("", "oauth", "login", "logout", "consent", ".well-known", "gateway", "openapi.json", "docs", "health"),
-        *("metrics", "assets"),
+        *("metrics", "assets", "account", "signup", "password"),
     }
 )
 

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from gateway.accounts.browser import Browser
-from gateway.accounts.pages import AUTHORIZE, login_url
+from gateway.accounts.returning import AUTHORIZE, login_url
 from gateway.accounts.service import Accounts, SignedIn
 from gateway.oauth.authorization import Authorizations, RefusedHere, RefusedThere
 from gateway.oauth.domain import CONSENT_LIFETIME, AuthorizationRequest
