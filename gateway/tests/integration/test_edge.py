@@ -142,7 +142,8 @@ def test_other_paths_need_one(gateway: Any, method: str, path: str) -> None:
     answer = gateway.http.request(method, path)
 
     assert answer.status_code == 401
-    assert answer.headers["www-authenticate"] == "Bearer"
+    metadata = f'resource_metadata="{gateway.url}/.well-known/oauth-protected-resource"'
+    assert answer.headers["www-authenticate"] == f'Bearer {metadata}, DPoP algs="ES256 PS256 EdDSA Ed25519", {metadata}'
     assert answer.headers["content-type"] == "application/problem+json"
 
 

@@ -2,44 +2,77 @@
 
 from __future__ import annotations
 
-from cme_kit.auth import InsufficientScope, Principal, TokenVerifier, Unauthenticated
+from dataclasses import dataclass
 
+from cme_kit.auth import InsufficientScope, InvalidDpopProof, Principal, TokenVerifier, Unauthenticated
+
+from gateway.clients.domain import Client, Profile
 from gateway.clients.service import Clients
 from gateway.edge.routes import Route
+from gateway.oauth.proofs import ProofUse
 from gateway.oauth.revocations import Revocations
 
 #: A scope of every service.
 OPERATIONS = "operations:"
+Headers = list[tuple[bytes, bytes]]
+
+
+class UseDpopNonce(Unauthenticated):
+    """The proof needs the nonce that comes with this answer (RFC 9449 section 9)."""
+
+    code = "use_dpop_nonce"
+
+    def __init__(self, nonce: str, metadata: str) -> None:
+        super().__init__("Send the proof again with the nonce in DPoP-Nonce.", scheme="DPoP", metadata=metadata)
+        self.headers["DPoP-Nonce"] = nonce
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Who may pass on: the caller and its client."""
+
+    principal: Principal
+    client: Client
+    #: The nonce of the client's next proof, when it has an older one or none.
+    next_nonce: str | None = None
 
 
 class Gate:
     """Decides who may pass on to a service."""
 
-    def __init__(self, verifier: TokenVerifier, clients: Clients, revocations: Revocations) -> None:
+    def __init__(self, verifier: TokenVerifier, clients: Clients, revocations: Revocations, proofs: ProofUse) -> None:
         self._verifier = verifier
         self._clients = clients
         self._revocations = revocations
+        self._proofs = proofs
 
-    async def admit(self, route: Route, method: str, path: str, authorization: list[bytes]) -> Principal | None:
-        """The caller, or None for a public path without a token. Raises Unauthenticated or InsufficientScope."""
+    async def admit(self, route: Route, method: str, path: str, raw_path: bytes, headers: Headers) -> Admission | None:
+        """The caller, or None for a public path without a token.
+
+        `path` is decoded and as the service sees it, `raw_path` as the client sent it. Raises Unauthenticated,
+        InsufficientScope or Unavailable.
+        """
+        authorization = [value.decode("latin-1") for name, value in headers if name == b"authorization"]
         public = route.is_public(method, path)
-        if not authorization:
-            if public:
-                return None
-            raise Unauthenticated("Send an access token as `Authorization: Bearer …`.", presented=False)
-        if len(authorization) > 1:
-            raise Unauthenticated("Send one Authorization header.")
-        scheme, _, token = authorization[0].decode("latin-1").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise Unauthenticated("Send an access token as `Authorization: Bearer …`.")
-        principal = await self._verifier.verify(token.strip())
-        if await self._clients.active(principal.client_id) is None:
-            raise Unauthenticated("The client of this token is gone or disabled.")
+        if public and not authorization:
+            return None
+        given = [value.decode("latin-1") for name, value in headers if name == b"dpop"]
+        principal, proof = await self._verifier.admit(authorization, given, method, raw_path.decode("latin-1"))
+        client = await self._clients.active(principal.client_id)
+        if client is None:
+            raise Unauthenticated("The client of this token is gone or disabled.", metadata=self._verifier.metadata)
         if self._revocations.is_revoked(principal.token_id):
-            raise Unauthenticated("This token was revoked; ask for a new one.")
+            raise Unauthenticated("This token was revoked; ask for a new one.", metadata=self._verifier.metadata)
+        next_nonce = None
+        if proof is not None:
+            if not self._proofs.accepts(proof, required=client.profile is Profile.FAPI):
+                raise UseDpopNonce(self._proofs.nonce(), self._verifier.metadata)
+            if not self._proofs.is_new(proof):
+                raise InvalidDpopProof("This proof was used before; make a new one for each request.")
+            next_nonce = None if proof.nonce == self._proofs.nonce() else self._proofs.nonce()
         if not public and not _has_scope_of(principal, route.service):
-            raise InsufficientScope(f"{route.service}.*")
-        return principal
+            raise InsufficientScope(f"{route.service}.*", scheme=principal.scheme)
+        return Admission(principal, client, next_nonce)
 
 
 def _has_scope_of(principal: Principal, service: str) -> bool:

@@ -37,11 +37,12 @@ class ClientGone(Exception):
 class _Exchange:
     """One request on its way: what later steps and the error answer need."""
 
-    __slots__ = ("allowance", "body_failure", "body_read", "span", "started", "status")
+    __slots__ = ("allowance", "body_failure", "body_read", "next_nonce", "span", "started", "status")
 
     def __init__(self) -> None:
         self.span: Span | None = None
         self.allowance: Allowance | None = None
+        self.next_nonce: str | None = None
         self.body_read = False
         #: Why the caller's body could not be read; the client reports only that sending failed.
         self.body_failure: Exception | None = None
@@ -100,12 +101,13 @@ class Edge:
         route = route_of(path)
         if route is None or route.service not in self._upstreams:
             raise NotFound("resource")
-        authorization = [value for name, value in headers if name == b"authorization"]
         try:
-            principal = await self._gate.admit(route, method, path, authorization)
+            admission = await self._gate.admit(route, method, path, scope["raw_path"], headers)
         except ServiceError:
             exchange.span = tracing.begin(method, route.service, path, None)
             raise
+        principal = admission.principal if admission else None
+        exchange.next_nonce = admission.next_nonce if admission else None
         # Only somebody we know may continue a trace: others could write into anybody's.
         sent = [value for name, value in headers if name == b"traceparent"] if principal else []
         exchange.span = tracing.begin(method, route.service, path, tracing.remote_context(sent))
@@ -155,6 +157,8 @@ class Edge:
         exchange.status = answer.status
         headers = response_headers(answer.raw_headers)
         headers.extend(self._rate_headers(exchange))
+        if exchange.next_nonce is not None:
+            headers.append((b"dpop-nonce", exchange.next_nonce.encode()))
         size = answer.content_length
         if size is not None and size <= WHOLE_ANSWER:
             body = await answer.read()

@@ -12,9 +12,10 @@ import json
 import time
 import urllib.request
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from fastapi import Depends, Request
@@ -23,6 +24,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from joserfc.jws import extract_compact
 
+from cme_kit import dpop
+from cme_kit.dpop import InvalidProof, Proof, check_proof
 from cme_kit.problems import ServiceError, Unavailable
 
 ALGORITHMS = ["ES256"]
@@ -31,6 +34,7 @@ LEEWAY_SECONDS = 5
 CACHED_TOKENS = 4096
 #: An unknown key id makes us read the keys again, but not more often than this.
 REFETCH_SECONDS = 5.0
+SEND_A_TOKEN = "Send an access token as `Authorization: Bearer …`, or `DPoP …` when it is bound to a key."
 log = structlog.get_logger(__name__)
 
 
@@ -44,6 +48,15 @@ class Principal:
     organisation_id: str | None = None
     #: `jti` of the token, by which it can be revoked.
     token_id: str | None = None
+    #: The key that the token is bound to (`cnf.jkt`, RFC 9449 section 6.1).
+    key_thumbprint: str | None = None
+    #: The API that the token opens.
+    audience: str | None = None
+
+    @property
+    def scheme(self) -> str:
+        """How its token is sent."""
+        return "Bearer" if self.key_thumbprint is None else "DPoP"
 
     @property
     def is_person(self) -> bool:
@@ -55,14 +68,36 @@ class Principal:
         return scope in self.scopes
 
 
+def _challenge(scheme: str, metadata: str, **parameters: str) -> str:
+    """A `WWW-Authenticate` value (RFC 6750 section 3, RFC 9449 section 7.1, RFC 9728 section 5.1)."""
+    given = {**parameters, **({"algs": " ".join(dpop.ALGORITHMS)} if scheme == "DPoP" else {})}
+    if metadata:
+        given["resource_metadata"] = metadata
+    listed = ", ".join(f'{name}="{value}"' for name, value in given.items())
+    return f"{scheme} {listed}" if listed else scheme
+
+
 class Unauthenticated(ServiceError):
     """No token, or one that does not hold (RFC 6750 section 3)."""
 
     code, status = "invalid_token", 401
 
-    def __init__(self, detail: str, *, presented: bool = True) -> None:
-        challenge = 'Bearer error="invalid_token"' if presented else "Bearer"
+    def __init__(self, detail: str, *, presented: bool = True, scheme: str = "Bearer", metadata: str = "") -> None:
+        """`metadata` is the address of the API's own metadata; without a token the client is told every scheme."""
+        if presented:
+            challenge = _challenge(scheme, metadata, error=self.code)
+        else:
+            challenge = f"{_challenge('Bearer', metadata)}, {_challenge('DPoP', metadata)}"
         super().__init__(detail, headers={"WWW-Authenticate": challenge})
+
+
+class InvalidDpopProof(Unauthenticated):
+    """A token that is bound to a key, without a proof of that key that holds (RFC 9449 section 7.1)."""
+
+    code = "invalid_dpop_proof"
+
+    def __init__(self, detail: str, *, metadata: str = "") -> None:
+        super().__init__(detail, scheme="DPoP", metadata=metadata)
 
 
 class InsufficientScope(ServiceError):
@@ -70,8 +105,8 @@ class InsufficientScope(ServiceError):
 
     code, status = "insufficient_scope", 403
 
-    def __init__(self, scope: str) -> None:
-        challenge = f'Bearer error="insufficient_scope", scope="{scope.partition(" or ")[0]}"'
+    def __init__(self, scope: str, *, scheme: str = "Bearer") -> None:
+        challenge = _challenge(scheme, "", error=self.code, scope=scope.partition(" or ")[0])
         super().__init__(f"Ask for a token with the scope {scope}.", headers={"WWW-Authenticate": challenge})
 
 
@@ -92,15 +127,49 @@ def keys_at(url: str) -> KeySource:
 class TokenVerifier:
     """Verifies access tokens against the gateway's keys; verified tokens are remembered until they expire."""
 
-    def __init__(self, issuer: str, audience: str, read_key_set: KeySource) -> None:
-        """`audience` is the API that the tokens must be for (RFC 9068 section 4); both are base URLs."""
+    def __init__(self, issuer: str, audience: str, read_key_set: KeySource, also: Sequence[str] = ()) -> None:
+        """`audience` is the API that the tokens must be for, or one of `also` (RFC 9068 section 4); all are base URLs."""
         self._issuer = issuer
-        self._audience = audience
+        self._audiences = frozenset({audience, *also})
+        parts = urlsplit(audience)
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+        #: Where this API describes itself (RFC 9728 section 3.1).
+        self.metadata = f"{self._origin}/.well-known/oauth-protected-resource{parts.path}"
         self._read_key_set = read_key_set
         self._keys: dict[str, Any] = {}
         self._fetched_at = float("-inf")
         self._fetching = asyncio.Lock()
         self._verified: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
+
+    async def admit(
+        self, authorization: Sequence[str], proofs: Sequence[str], method: str, path: str
+    ) -> tuple[Principal, Proof | None]:
+        """The caller of a request, by its Authorization and DPoP headers, with the proof of a token bound to a key.
+
+        `path` is the raw path that the client asked for. Raises Unauthenticated or Unavailable.
+        """
+        if not authorization:
+            raise self._refuse(SEND_A_TOKEN, presented=False)
+        if len(authorization) > 1:
+            raise self._refuse("Send one Authorization header.")
+        scheme, _, token = authorization[0].partition(" ")
+        token = token.strip()
+        if scheme.lower() not in ("bearer", "dpop") or not token:
+            raise self._refuse(SEND_A_TOKEN)
+        principal = await self.verify(token)
+        if principal.key_thumbprint is None:
+            if scheme.lower() == "dpop":
+                raise self._refuse("This token is not bound to a key; send it as `Authorization: Bearer …`.")
+            return principal, None
+        if scheme.lower() != "dpop":
+            raise self._refuse("This token is bound to a key; send it as `Authorization: DPoP …`.", scheme="DPoP")
+        try:
+            proof = check_proof(proofs, method, self._origin + path, time.time(), token)
+        except InvalidProof as error:
+            raise InvalidDpopProof(str(error), metadata=self.metadata) from error
+        if proof.thumbprint != principal.key_thumbprint:
+            raise self._refuse("The token is bound to another key than the proof's.", scheme="DPoP")
+        return principal, proof
 
     async def verify(self, token: str) -> Principal:
         """The caller that a token names. Raises Unauthenticated, or Unavailable when no key could be read."""
@@ -109,20 +178,27 @@ class TokenVerifier:
         if (known := self._verified.get(digest)) is not None and known[0] > now:
             return known[1]
         claims = await self._decode(token)
-        if claims.get("iss") != self._issuer or claims.get("aud") not in (self._audience, [self._audience]):
-            raise Unauthenticated("This token was issued by or for somebody else.")
+        audience = claims.get("aud")
+        if isinstance(audience, list) and len(audience) == 1:
+            audience = audience[0]
+        if claims.get("iss") != self._issuer or not isinstance(audience, str) or audience not in self._audiences:
+            raise self._refuse("This token was issued by or for somebody else.")
         expires = claims.get("exp")
         if not isinstance(expires, (int, float)) or expires + LEEWAY_SECONDS <= now:
-            raise Unauthenticated("This token has expired; ask for a new one.")
+            raise self._refuse("This token has expired; ask for a new one.")
         subject, client_id = claims.get("sub"), claims.get("client_id")
         if not isinstance(subject, str) or not isinstance(client_id, str):
-            raise Unauthenticated("This is no access token.")
+            raise self._refuse("This is no access token.")
         scopes = frozenset(str(claims.get("scope", "")).split())
-        principal = Principal(subject, client_id, scopes, claims.get("org"), claims.get("jti"))
+        bound_to = (claims.get("cnf") or {}).get("jkt")
+        principal = Principal(subject, client_id, scopes, claims.get("org"), claims.get("jti"), bound_to, audience)
         self._verified[digest] = (expires, principal)
         if len(self._verified) > CACHED_TOKENS:
             self._verified.popitem(last=False)
         return principal
+
+    def _refuse(self, detail: str, *, presented: bool = True, scheme: str = "Bearer") -> Unauthenticated:
+        return Unauthenticated(detail, presented=presented, scheme=scheme, metadata=self.metadata)
 
     async def _decode(self, token: str) -> dict[str, Any]:
         async def find_key(header: dict[str, Any]) -> Any:
@@ -135,10 +211,10 @@ class TokenVerifier:
             header = _unverified_header(token)
             key = await find_key(header)
             if header.get("typ") != TOKEN_TYPE or key is None:
-                raise Unauthenticated("This is no access token of this issuer.")
+                raise self._refuse("This is no access token of this issuer.")
             return dict(jwt.decode(token, key, algorithms=ALGORITHMS).claims)
         except (JoseError, ValueError) as error:
-            raise Unauthenticated("This token is not valid.") from error
+            raise self._refuse("This token is not valid.") from error
 
     async def _read_keys(self) -> None:
         async with self._fetching:
@@ -175,13 +251,14 @@ class Requirement:
         """The caller. Raises Unauthenticated or InsufficientScope."""
         if not self.scopes:
             return None
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise Unauthenticated("Send an access token as `Authorization: Bearer …`.", presented=False)
         verifier: TokenVerifier = request.app.state.verifier
-        principal = await verifier.verify(token.strip())
+        headers = request.headers
+        path = request.scope["raw_path"].decode("latin-1")
+        principal, _ = await verifier.admit(
+            headers.getlist("authorization"), headers.getlist("dpop"), request.method, path
+        )
         if not any(principal.may(scope) for scope in self.scopes):
-            raise InsufficientScope(" or ".join(self.scopes))
+            raise InsufficientScope(" or ".join(self.scopes), scheme=principal.scheme)
         request.state.principal = principal
         return principal
 
