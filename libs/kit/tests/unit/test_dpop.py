@@ -120,7 +120,7 @@ async def test_a_bound_token_needs_the_proof_of_its_key(tokens: Tokens, monkeypa
     monkeypatch.setattr("cme_kit.auth.time.time", lambda: NOW)
     verifier: TokenVerifier = tokens.verifier()
     token = tokens.issue("client", "a:read", exp=NOW + 60, cnf={"jkt": EC.thumbprint()})
-    right = {"htm": "GET", "htu": f"{ISSUER}/a", "ath": token_hash(token)}
+    right: dict[str, Any] = {"htm": "GET", "htu": f"{ISSUER}/a", "ath": token_hash(token)}
     other = ECKey.generate_key("P-256", private=True)
 
     principal, proof = await verifier.admit([f"DPoP {token}"], [a_proof(**right)], "GET", "/a")
