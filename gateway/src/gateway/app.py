@@ -19,7 +19,7 @@ from cme_kit.metrics import NO_ROUTE, RequestFigures, observe_request
 from cme_kit.mongo import Database
 from cme_kit.notices import Notices
 from cme_kit.outbox import Outbox
-from cme_kit.pages import ASSETS, Pages
+from cme_kit.pages import ASSETS
 from cme_kit.platform import prepare_database
 from cme_kit.problems import Problem, ServiceError, install_problem_handlers, problem_response
 from cme_kit.telemetry import configure_logging, start_tracing, trace_requests
@@ -27,14 +27,9 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway import health
-from gateway.accounts import pages as login
-from gateway.accounts import repository as account_rows
-from gateway.accounts import router as accounts_api
-from gateway.accounts.browser import Browser
+from gateway import health, people
 from gateway.accounts.passwords import Passwords
 from gateway.accounts.service import Accounts
-from gateway.accounts.sessions import Sessions
 from gateway.audit import repository as audit_rows
 from gateway.audit import router as audit_api
 from gateway.audit.service import Audit
@@ -124,7 +119,7 @@ def build(settings: Settings) -> Gateway:
             await prepare_database(
                 database,
                 [
-                    *(*http.INDEXES, *account_rows.INDEXES, *client_rows.INDEXES, *grant_rows.INDEXES),
+                    *(*http.INDEXES, *people.INDEXES, *client_rows.INDEXES, *grant_rows.INDEXES),
                     *audit_rows.INDEXES,
                 ],
             )
@@ -154,10 +149,11 @@ def build(settings: Settings) -> Gateway:
     install_problem_handlers(app)
     app.add_exception_handler(OAuth2Error, oauth_api.oauth_error)
     for router in (
-        *(oauth_api.router, consent.router, login.router, clients_api.router, accounts_api.router),
+        *(oauth_api.router, consent.router, clients_api.router),
         *(health.router, reference.router, audit_api.router),
     ):
         app.include_router(router)
+    people.install(app)
     app.mount("/assets", StaticFiles(directory=ASSETS), "assets")
     app.add_middleware(RequestFigures)
     trace_requests(app)
@@ -182,32 +178,25 @@ async def _compose(
     audit = Audit(audit_rows.AuditRepository(database), database, clock)
     clients = Clients(client_rows.ClientRepository(database), pepper, audit, clock)
     await clients.ensure_bootstrap(settings.bootstrap_client_id, settings.bootstrap_client_secret.get_secret_value())
-    sessions = Sessions(account_rows.SessionRepository(database), audit, clock)
-    accounts = Accounts(
-        account_rows.AccountRepository(database),
-        sessions,
-        account_rows.FailureRepository(database),
-        passwords,
-        pepper,
-        audit,
-        clock,
-    )
     proofs = ProofUse(pepper)
     outbox = Outbox(database, clock)
+    provided = people.compose(
+        people.Ground(settings, database, outbox, clock, pepper, audit, clients, revocations, passwords)
+    )
+    accounts = provided[Accounts]
+    assert isinstance(accounts, Accounts)
     notices = Notices(NOTICES)
     app.state.platform = Storage(database, outbox, clock)
     app.state.provided = {
-        Accounts: accounts,
+        **provided,
         Audit: audit,
         Outbox: outbox,
         Authorizations: Authorizations(issuer, clients, grants, clock),
-        Browser: Browser(pepper, issuer),
         Clients: clients,
         Listener: Listener("gateway", settings, database, outbox, clock, (), notices),
         Metadata: Metadata.of(issuer),
         Notices: notices,
         health.Overview: health.Overview(settings.upstreams, upstream_client, database),
-        Pages: Pages("gateway"),
         ApiDocument: ApiDocument.merged(app, issuer),
         SigningKeys: keys,
         Tokens: Tokens(issuer, keys, clients, accounts, grants, revocations, verifier, database, clock),

@@ -24,7 +24,7 @@ from cme_kit.testing import Engines, free_port
 from gateway.app import build
 from gateway.settings import Settings
 
-from .people import CALLBACK, Person, answer_of, exchange, hidden, pkce
+from .people import CALLBACK, Person, answer_of, exchange, hidden, pkce, values
 
 SERVICES = ("enrolment", "curriculum", "assessment", "credentials", "outreach")
 BOOTSTRAP = ("bootstrap", "a-bootstrap-secret-of-the-tests")
@@ -171,6 +171,11 @@ class Gateway:
         self.browsers.append(httpx.Client(base_url=self.url, timeout=20))
         return Person(username, "correct horse", answer.json()["subject"], self.browsers[-1])
 
+    def someone_else_at(self, person: Person) -> Person:
+        """Another browser of the same person, not signed in."""
+        self.browsers.append(httpx.Client(base_url=self.url, timeout=20))
+        return Person(person.username, person.password, person.subject, self.browsers[-1])
+
     def close_browsers(self) -> None:
         """Everybody goes home."""
         while self.browsers:
@@ -183,6 +188,7 @@ class Helpers:
 
     pkce: Callable[[], tuple[str, str]] = pkce
     hidden: Callable[[httpx.Response], dict[str, str]] = hidden
+    values: Callable[[str, str], list[str]] = values
     answer_of: Callable[[httpx.Response], dict[str, str]] = answer_of
     exchange: Callable[[str, str, str], dict[str, str]] = exchange
     bootstrap: tuple[str, str] = BOOTSTRAP

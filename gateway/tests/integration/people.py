@@ -84,6 +84,11 @@ def hidden(page: httpx.Response) -> dict[str, str]:
     return {name: html.unescape(value) for name, value in found}
 
 
+def values(text: str, name: str) -> list[str]:
+    """The values of all hidden fields with a name."""
+    return [html.unescape(value) for value in re.findall(rf'<input type="hidden" name="{name}" value="([^"]*)"', text)]
+
+
 def answer_of(redirect: httpx.Response) -> dict[str, str]:
     """The parameters in a redirect's query."""
     return {key: values[0] for key, values in parse_qs(urlsplit(redirect.headers["location"]).query).items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 
+from cme_kit.pages.language import LANGUAGE_COOKIE
 from cme_kit.problems import Forbidden
 from fastapi import Request, Response
 
@@ -60,6 +61,10 @@ class Browser:
         cookies = (self.session(request), request.cookies.get(self._form_cookie))
         if not any(cookie and self._pepper.matches(token, "form", cookie) for cookie in cookies):
             raise ForgedForm("This form is too old or not ours. Open the page again. Nothing was changed.")
+
+    def keep_language(self, response: Response, language: str) -> None:
+        """Show pages in this language from now on."""
+        response.set_cookie(LANGUAGE_COOKIE, language, max_age=31_536_000, samesite="lax", secure=self._secure)
 
     def _set(self, response: Response, name: str, value: str) -> None:
         response.set_cookie(name, value, path="/", secure=self._secure, httponly=True, samesite="lax")

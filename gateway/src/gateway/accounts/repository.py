@@ -50,6 +50,14 @@ class AccountRepository:
         row = await self._accounts.find_one({"username": username})
         return _account(row) if row else None
 
+    async def describe(self, subject: str, display_name: str, language: str) -> None:
+        """Change the name and the language of a person."""
+        await self._accounts.update({"_id": subject}, {"$set": {"display_name": display_name, "language": language}})
+
+    async def set_password(self, subject: str, password_hash: str, session: Session) -> None:
+        """Store another password."""
+        await self._accounts.update({"_id": subject}, {"$set": {"password_hash": password_hash}}, session=session)
+
     async def page(self, after: str | None, limit: int) -> list[tuple[Account, datetime]]:
         """Accounts in the order they were made, after a cursor, one more than `limit`."""
         rows = await self._accounts.find({"_id": {"$gt": after or ""}}, sort=[("_id", 1)], limit=limit + 1)

@@ -9,9 +9,10 @@ from cme_kit.clock import Clock
 from cme_kit.ids import new_id
 from cme_kit.mongo import DuplicateKeyError
 from cme_kit.outbox import Transaction
-from cme_kit.problems import Conflict
+from cme_kit.problems import Conflict, Unprocessable
 
 from gateway.accounts.domain import AMR, Account, BrowserSession, Method, Visit, normalised, wait_after
+from gateway.accounts.password_rules import weakness_of
 from gateway.accounts.passwords import Passwords
 from gateway.accounts.repository import AccountRepository, FailureRepository
 from gateway.accounts.schemas import AccountRequest, AccountView
@@ -27,6 +28,12 @@ class UsernameTaken(Conflict):
     """Somebody has this name."""
 
     code = "username_taken"
+
+
+class WeakPassword(Unprocessable):
+    """Everybody would try this password first."""
+
+    code = "weak_password"
 
 
 @dataclass(frozen=True)
@@ -82,14 +89,20 @@ class Accounts:
         self._clock = clock
 
     async def prepare(self, request: AccountRequest) -> Account:
-        """The account to create, its password hashed: outside the transaction, which is not to wait for it."""
+        """The account to create, its password hashed: outside the transaction, which is not to wait for it.
+
+        Raises WeakPassword.
+        """
+        password = request.password.get_secret_value()
+        if weakness := weakness_of(password, request.username, request.display_name):
+            raise WeakPassword(f"Choose another password: this one is {weakness.value}.")
         return Account(
             subject=new_id("per"),
             username=normalised(request.username),
             display_name=request.display_name,
             language=request.language,
             roles=frozenset(request.roles),
-            password_hash=await self._passwords.hash(request.password.get_secret_value()),
+            password_hash=await self._passwords.hash(password),
             organisation_id=request.organisation_id,
         )
 

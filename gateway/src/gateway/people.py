@@ -1,0 +1,76 @@
+"""The part of the composition root that is about people: accounts, sessions, what they consented to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cme_kit.clock import Clock
+from cme_kit.mongo import Database
+from cme_kit.outbox import Outbox
+from cme_kit.pages import Pages
+from fastapi import FastAPI
+
+from gateway.accounts import pages as login
+from gateway.accounts import repository as account_rows
+from gateway.accounts import router as accounts_api
+from gateway.accounts.browser import Browser
+from gateway.accounts.passwords import Passwords
+from gateway.accounts.people import NotSignedIn, to_sign_in
+from gateway.accounts.profiles import Profiles
+from gateway.accounts.service import Accounts
+from gateway.accounts.sessions import Sessions
+from gateway.audit.service import Audit
+from gateway.clients.service import Clients
+from gateway.oauth import consent_repository as consent_rows
+from gateway.oauth.consents import Consents
+from gateway.oauth.revocations import Revocations
+from gateway.peppered import Pepper
+from gateway.selfservice import pages as selfservice
+from gateway.selfservice.account_page import AccountPage
+from gateway.settings import Settings
+
+INDEXES = (*account_rows.INDEXES, *consent_rows.INDEXES)
+ROUTERS = (login.router, accounts_api.router, selfservice.router)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What the gateway's other parts have built already."""
+
+    settings: Settings
+    database: Database
+    outbox: Outbox
+    clock: Clock
+    pepper: Pepper
+    audit: Audit
+    clients: Clients
+    revocations: Revocations
+    passwords: Passwords
+
+
+def install(app: FastAPI) -> None:
+    """Routes and error handlers."""
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_exception_handler(NotSignedIn, to_sign_in)
+
+
+def compose(on: Ground) -> dict[type, object]:
+    """What handlers are provided with."""
+    repository = account_rows.AccountRepository(on.database)
+    failures = account_rows.FailureRepository(on.database)
+    pages, browser = Pages("gateway"), Browser(on.pepper, on.settings.public_url)
+    sessions = Sessions(account_rows.SessionRepository(on.database), on.audit, on.clock)
+    accounts = Accounts(repository, sessions, failures, on.passwords, on.pepper, on.audit, on.clock)
+    consents = Consents(
+        consent_rows.ConsentRepository(on.database), on.clients, on.revocations, on.audit, on.outbox, on.clock
+    )
+    return {
+        Accounts: accounts,
+        AccountPage: AccountPage(pages, browser, sessions, consents, on.clock),
+        Browser: browser,
+        Consents: consents,
+        Pages: pages,
+        Profiles: Profiles(accounts, repository, sessions, on.passwords, on.audit, on.outbox),
+        Sessions: sessions,
+    }
