@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cme_contracts.envelope import CONTENT_TYPE, SCHEMA_BASE, CloudEvent
+from cme_contracts.examples import example_of
 from cme_contracts.registry import EventType, all_event_types
 
 JsonObject = dict[str, Any]
@@ -20,6 +21,7 @@ def event_schema(event_type: EventType) -> JsonObject:
         "x-subject": event_type.subject,
         "x-personal-data": event_type.personal_data,
         **schema,
+        "examples": [example_of(event_type).data],
     }
 
 
@@ -30,11 +32,13 @@ def all_schemas() -> dict[str, JsonObject]:
 
 
 def asyncapi() -> JsonObject:
-    """The AsyncAPI 3.0 document: a channel, a message and the owner's send operation per event."""
+    """The AsyncAPI 3.0 document of the bus: a channel, a message and the owner's send operation per event."""
     channels: JsonObject = {}
     operations: JsonObject = {}
     messages: JsonObject = {}
     for kind in all_event_types():
+        if not kind.on_bus:
+            continue
         name = kind.type.removeprefix("com.clustereducation.")
         summary = (kind.model.__doc__ or "").strip().splitlines()[0]
         messages[name] = {
@@ -56,6 +60,7 @@ def asyncapi() -> JsonObject:
                 ]
             },
             "tags": [{"name": "personal data"}] if kind.personal_data else [],
+            "examples": [{"payload": example_of(kind).model_dump(mode="json", exclude_none=True)}],
         }
         channels[name] = {
             "address": kind.subject,

@@ -37,6 +37,9 @@ class CloudEvent(BaseModel):
         pattern=r"^[^\s=]+=[1-9][0-9]*( [^\s=]+=[1-9][0-9]*)*$",
         description="For each event type stated about the aggregate before, its last sequence: `<type>=<n> <type>=<n>`",
     )
+    test: Literal[True] | None = Field(
+        default=None, description="Present in a sample that a receiver asked for: nothing of it happened"
+    )
     data: dict[str, Any] = Field(description="The body: an instance of `dataschema`")
 
     def sequence_before(self, types: Container[str]) -> int | None:

@@ -38,6 +38,8 @@ class EventType:
     aggregate: str
     version: int
     personal_data: bool
+    #: False for what is told by webhooks only, of the webhooks themselves.
+    on_bus: bool
     model: builtins.type[Event]
 
     @property
@@ -55,7 +57,9 @@ _by_type: dict[str, EventType] = {}
 _by_model: dict[type[Event], EventType] = {}
 
 
-def event(type_: str, *, personal_data: bool = False) -> Callable[[type[EventModel]], type[EventModel]]:
+def event(
+    type_: str, *, personal_data: bool = False, on_bus: bool = True
+) -> Callable[[type[EventModel]], type[EventModel]]:
     """Register a frozen model as the body of the event `type_`.
 
     Raises DeclarationError for a duplicate type, a missing version, a verb that is no past participle,
@@ -83,6 +87,7 @@ def event(type_: str, *, personal_data: bool = False) -> Callable[[type[EventMod
             aggregate=match["aggregate"],
             version=int(match["version"]),
             personal_data=personal_data,
+            on_bus=on_bus,
             model=model,
         )
         _by_type[type_] = declared

@@ -1,6 +1,6 @@
 import pytest
 from cme_contracts import Event, all_event_types, event
-from cme_contracts.documents import event_schema, incompatibilities
+from cme_contracts.documents import asyncapi, event_schema, incompatibilities
 from cme_contracts.registry import DeclarationError
 from pydantic import Field
 
@@ -45,6 +45,13 @@ def test_events_without_personal_data_have_no_field_for_it() -> None:
     for kind in all_event_types():
         if not kind.personal_data:
             assert not personal & set(kind.model.model_fields), kind.type
+
+
+def test_what_only_webhooks_tell_is_not_in_the_document_of_the_bus() -> None:
+    channels = {channel["address"] for channel in asyncapi()["channels"].values()}
+
+    assert channels == {kind.subject for kind in all_event_types() if kind.on_bus}
+    assert any(not kind.on_bus for kind in all_event_types())
 
 
 def schema(**fields: object) -> dict[str, object]:
