@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from authlib.oauth2.rfc6749 import OAuth2Error
 from cme_kit import http
 from cme_kit.auth import TokenVerifier
 from cme_kit.clock import Clock, SystemClock
@@ -42,15 +41,13 @@ from gateway.edge.proxy import Edge
 from gateway.edge.rates import Rates
 from gateway.edge.routes import BODY_LIMIT, OWN, first_segment, route_of
 from gateway.edge.upstreams import open_client
-from gateway.oauth import pages as consent
+from gateway.oauth import assembly
 from gateway.oauth import repository as grant_rows
-from gateway.oauth import router as oauth_api
-from gateway.oauth.authorization import Authorizations
+from gateway.oauth.assembly import AuthorizationServer
 from gateway.oauth.keys import SigningKeys
-from gateway.oauth.metadata import Metadata
 from gateway.oauth.proofs import ProofUse
 from gateway.oauth.revocations import Revocations
-from gateway.oauth.tokens import Tokens
+from gateway.oauth.wire import BackChannel
 from gateway.peppered import Pepper
 from gateway.reference import router as reference
 from gateway.reference.document import ApiDocument
@@ -99,7 +96,11 @@ class Gateway:
             return
         # Nobody is known yet, so nobody continues a trace.
         headers = [pair for pair in scope["headers"] if pair[0] not in (b"traceparent", b"tracestate", b"baggage")]
-        await self.own({**scope, "headers": headers}, counted, send)
+        back_channel: BackChannel = self.own.state.back_channel
+        if scope["path"] in back_channel.endpoints:
+            await back_channel(scope, counted, send)
+        else:
+            await self.own({**scope, "headers": headers}, counted, send)
 
 
 def build(settings: Settings) -> Gateway:
@@ -119,14 +120,15 @@ def build(settings: Settings) -> Gateway:
             await prepare_database(
                 database,
                 [
-                    *(*http.INDEXES, *people.INDEXES, *client_rows.INDEXES, *grant_rows.INDEXES),
+                    *(*http.INDEXES, *people.INDEXES, *client_rows.INDEXES, *assembly.INDEXES),
                     *audit_rows.INDEXES,
                 ],
             )
-            app.state.verifier = TokenVerifier(settings.public_url, settings.public_url, own_keys)
+            api, sandbox = settings.public_url, f"{settings.public_url}/sandbox"
+            app.state.verifier = TokenVerifier(api, api, own_keys, also=[sandbox])
             passwords = Passwords()
-            revocations = await _compose(app, settings, database, passwords, upstream_client)
-            following = asyncio.create_task(revocations.follow(), name="revocations")
+            server = await _compose(app, settings, database, passwords, upstream_client)
+            following = asyncio.create_task(server.following.run(), name="following")
             listener: Listener = app.state.provided[Listener]
             listener.start()
             yield
@@ -147,9 +149,9 @@ def build(settings: Settings) -> Gateway:
         responses={"4XX": {"model": Problem, "description": "What to change"}},
     )
     install_problem_handlers(app)
-    app.add_exception_handler(OAuth2Error, oauth_api.oauth_error)
+    assembly.install(app)
     for router in (
-        *(oauth_api.router, consent.router, clients_api.router),
+        clients_api.router,
         *(health.router, reference.router, audit_api.router),
     ):
         app.include_router(router)
@@ -166,14 +168,14 @@ async def _compose(
     database: Database,
     passwords: Passwords,
     upstream_client: aiohttp.ClientSession,
-) -> Revocations:
+) -> AuthorizationServer:
     clock = SystemClock()
     issuer = settings.public_url
     pepper = Pepper(settings.client_secret_pepper.get_secret_value())
-    keys = SigningKeys.load(settings.signing_keys_dir)
+    keys = SigningKeys(settings.signing_keys_dir)
     verifier: TokenVerifier = app.state.verifier
-    grants = grant_rows.GrantRepository(database)
-    revocations = Revocations(grants, clock)
+    notices = Notices(NOTICES)
+    revocations = Revocations(grant_rows.GrantRepository(database), notices, clock)
     await revocations.refresh()
     audit = Audit(audit_rows.AuditRepository(database), database, clock)
     clients = Clients(client_rows.ClientRepository(database), pepper, audit, clock)
@@ -185,21 +187,23 @@ async def _compose(
     )
     accounts = provided[Accounts]
     assert isinstance(accounts, Accounts)
-    notices = Notices(NOTICES)
+    server = assembly.compose(
+        assembly.Ground(
+            *(settings, database, outbox, clock, notices, audit, clients, accounts, revocations, proofs, keys, verifier)
+        )
+    )
+    app.state.back_channel = server.back_channel
     app.state.platform = Storage(database, outbox, clock)
     app.state.provided = {
         **provided,
+        **server.provided,
         Audit: audit,
         Outbox: outbox,
-        Authorizations: Authorizations(issuer, clients, grants, clock),
         Clients: clients,
         Listener: Listener("gateway", settings, database, outbox, clock, (), notices),
-        Metadata: Metadata.of(issuer),
         Notices: notices,
         health.Overview: health.Overview(settings.upstreams, upstream_client, database),
         ApiDocument: ApiDocument.merged(app, issuer),
-        SigningKeys: keys,
-        Tokens: Tokens(issuer, keys, clients, accounts, grants, revocations, verifier, database, clock),
     }
     app.state.edge = Edge(
         settings.upstreams,
@@ -209,4 +213,4 @@ async def _compose(
         issuer.partition(":")[0],
         settings.deadline_seconds,
     )
-    return revocations
+    return server

@@ -16,6 +16,8 @@ class Settings(BusSettings):
     upstreams: dict[str, str]
     #: Folder of the keys that sign access tokens; the first key is made at the first start.
     signing_keys_dir: Path
+    #: Days after which the key that signs tokens is followed by the next one.
+    signing_key_days: int = Field(default=30, ge=1)
     #: Secret that keys the stored hashes of client secrets and form tokens; losing it voids every client secret.
     client_secret_pepper: Annotated[SecretStr, Field(min_length=16)]
     #: The client that may create accounts and clients, so that there is a first one.

@@ -25,7 +25,7 @@ def test_metadata_names_this_issuer_and_only_safe_choices(gateway: Any) -> None:
     assert answer.status_code == 200
     assert metadata["issuer"] == gateway.url
     endpoints = [value for key, value in metadata.items() if key.endswith(("_endpoint", "_uri"))]
-    assert len(endpoints) == 4
+    assert len(endpoints) == 8
     assert all(url.startswith(gateway.url + "/") for url in endpoints)
     assert metadata["code_challenge_methods_supported"] == ["S256"]
     assert metadata["response_types_supported"] == ["code"]

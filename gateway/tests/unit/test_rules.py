@@ -13,7 +13,7 @@ from gateway.clients.domain import Client, is_redirect_uri
 from gateway.edge.rates import Rates, TooManyRequests
 from gateway.edge.tracing import remote_context
 from gateway.oauth.keys import SigningKeys
-from gateway.oauth.scopes import MACHINE_SCOPES, ROLES, SCOPES
+from gateway.oauth.scopes import IDENTITY, MACHINE_SCOPES, ROLES, SCOPES
 from gateway.peppered import Pepper
 from gateway.reference.document import merge
 from gateway.settings import Settings
@@ -45,7 +45,7 @@ def test_every_scope_of_a_role_is_in_the_table_and_no_role_is_a_machine() -> Non
 
     assert granted <= set(SCOPES)
     assert not granted & MACHINE_SCOPES
-    assert granted | MACHINE_SCOPES == set(SCOPES)
+    assert granted | MACHINE_SCOPES | IDENTITY == set(SCOPES)
 
 
 def test_waiting_doubles_after_five_failures_and_ends() -> None:
@@ -92,7 +92,7 @@ def test_what_is_no_traceparent_continues_nothing(values: list[bytes]) -> None:
 
 
 def test_a_signing_key_is_made_once_and_private(tmp_path: Path) -> None:
-    first, second = SigningKeys.load(tmp_path), SigningKeys.load(tmp_path)
+    first, second = SigningKeys(tmp_path), SigningKeys(tmp_path)
 
     (file,) = tmp_path.iterdir()
     assert file.stat().st_mode & 0o777 == 0o600

@@ -22,7 +22,6 @@ class Act(StrEnum):
     SECRET_ADDED = "client.secret_added"
     SECRET_REMOVED = "client.secret_removed"
     SIGNING_KEY_ADDED = "signing_key.added"
-    SIGNING_KEY_USED = "signing_key.used"
     SIGNING_KEY_REMOVED = "signing_key.removed"
     CONSENT_GIVEN = "consent.given"
     CONSENT_DENIED = "consent.denied"

@@ -6,8 +6,11 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
+
+from joserfc.jwk import KeySet
 
 _LOOPBACK = re.compile(r"^(http://(?:127\.0\.0\.1|\[::1\]))(?::\d{1,5})?((?:/[^#]*)?)$")
 
@@ -71,6 +74,11 @@ class Client:
     origins: tuple[str, ...] = ()
     #: What people are told about it: addresses of its page, logo, terms and privacy policy (RFC 7591 section 2).
     about: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def keys(self) -> KeySet | None:
+        """Its public keys."""
+        return KeySet.import_key_set(self.jwks) if self.jwks is not None else None  # type: ignore[arg-type]  # was checked
 
     @property
     def is_active(self) -> bool:

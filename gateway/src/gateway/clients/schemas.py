@@ -14,10 +14,12 @@ from gateway.clients.domain import ClientStatus, Profile, is_origin, is_redirect
 from gateway.oauth.scopes import SCOPES
 
 OrganisationId = Annotated[str, StringConstraints(pattern=r"^org_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
-GrantType = Literal["client_credentials", "authorization_code", "refresh_token"]
+GrantType = Literal[
+    "client_credentials", "authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange"
+]
 AuthMethod = Literal["client_secret_basic", "private_key_jwt", "none"]
 #: Scopes of the gateway itself and of its operators, which a sandbox client has no use for.
-REAL_ONLY = ("gateway.accounts:", "gateway.clients:", "gateway.audit:", "operations:")
+REAL_ONLY = ("gateway.accounts:", "gateway.clients:", "gateway.keys:", "gateway.audit:", "operations:")
 #: A key in use, the next one, and some to spare.
 MOST_KEYS = 5
 PRIVATE_PARTS = {"d", "p", "q", "dp", "dq", "qi", "k", "oth"}
@@ -119,8 +121,11 @@ class ClientRequest(Schema):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         code_flow = "authorization_code" in self.grant_types
-        if self.token_endpoint_auth_method == "none" and "client_credentials" in self.grant_types:
-            raise ValueError("a client without a credential cannot use client_credentials")
+        if self.token_endpoint_auth_method == "none" and set(self.grant_types) - {
+            "authorization_code",
+            "refresh_token",
+        }:
+            raise ValueError("a client without a credential uses authorization_code, and refresh_token with it")
         if code_flow != bool(self.redirect_uris):
             raise ValueError("authorization_code needs redirect_uris, and nothing else does")
         if "refresh_token" in self.grant_types and not code_flow:

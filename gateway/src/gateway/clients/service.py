@@ -75,7 +75,9 @@ class Clients:
             redirect_uris=(),
             grant_types=frozenset({"client_credentials"}),
             auth_method="client_secret_basic",
-            scopes=frozenset({"gateway.accounts:write", "gateway.clients:write", "gateway.audit:read"}),
+            scopes=frozenset(
+                {"gateway.accounts:write", "gateway.clients:write", "gateway.keys:write", "gateway.audit:read"}
+            ),
             secrets=(self._stored(secret, now),),
             created=now,
         )

@@ -1,4 +1,4 @@
-"""The authorization endpoint's use cases (RFC 6749 section 4.1, RFC 9207): validate, consent, issue a code."""
+"""The authorization endpoint's use cases (RFC 6749 section 4.1, RFC 9126, RFC 9207): validate, consent, issue a code."""
 
 from __future__ import annotations
 
@@ -10,11 +10,23 @@ from cme_kit.clock import Clock
 from cme_kit.ids import new_id
 
 from gateway.accounts.domain import Account
+from gateway.accounts.service import SignedIn
+from gateway.audit.domain import Act
+from gateway.audit.service import Audit
+from gateway.clients.domain import Client, Profile
 from gateway.clients.service import Clients
-from gateway.oauth.domain import CODE_LIFETIME, CODE_MEMORY, CONSENT_LIFETIME, AuthorizationCode, AuthorizationRequest
-from gateway.oauth.parameters import InvalidTarget, single_values
-from gateway.oauth.protocol import Request, View
+from gateway.oauth.domain import (
+    CODE_LIFETIME,
+    CODE_MEMORY,
+    CONSENT_LIFETIME,
+    AuthorizationCode,
+    AuthorizationRequest,
+    PushedRequest,
+)
+from gateway.oauth.minting import Mint
+from gateway.oauth.parameters import single_values
 from gateway.oauth.repository import GrantRepository
+from gateway.oauth.requests import PUSHED_PREFIX, check_request, parameters_of
 from gateway.oauth.scopes import scopes_of_roles
 from gateway.peppered import fingerprint
 
@@ -38,10 +50,14 @@ class RefusedThere(Exception):
 class Authorizations:
     """Turns people's consent into codes."""
 
-    def __init__(self, issuer: str, clients: Clients, grants: GrantRepository, clock: Clock) -> None:
+    def __init__(
+        self, issuer: str, clients: Clients, grants: GrantRepository, mint: Mint, audit: Audit, clock: Clock
+    ) -> None:
         self._issuer = issuer
         self._clients = clients
         self._grants = grants
+        self._mint = mint
+        self._audit = audit
         self._clock = clock
 
     async def validate(self, items: list[tuple[str, str]]) -> AuthorizationRequest:
@@ -50,21 +66,37 @@ class Authorizations:
             values = single_values(items)
         except InvalidRequestError as error:
             raise RefusedHere(error.description) from error
-        if "redirect_uri" not in values:
-            raise RefusedHere("The request has no redirect_uri.")
-        client_id = values.get("client_id")
-        client = await self._clients.active(client_id) if client_id else None
-        view = View(issuer=self._issuer, now=self._clock.now(), client=client)
-        try:
-            view.server().get_consent_grant(Request("GET", values))
-            if values.get("resource", self._issuer) != self._issuer:
-                raise InvalidTarget("The only resource is this API.", redirect_uri=values["redirect_uri"])
-        except OAuth2Error as error:
-            if not error.redirect_uri:
-                raise RefusedHere(error.get_error_description()) from error
-            raise RefusedThere(self._error_location(values, error)) from error
+        client = await self._clients.active(values["client_id"]) if "client_id" in values else None
         if client is None:
             raise RefusedHere("The client does not exist on this server.")
+        pushed, key = None, None
+        if "request_uri" in values:
+            pushed, key = await self._pushed(values["request_uri"], client)
+            values = pushed.values
+        return self._checked(values, client, pushed, key)
+
+    async def _pushed(self, request_uri: str, client: Client) -> tuple[PushedRequest, str]:
+        key = fingerprint(request_uri)
+        pushed = await self._grants.pushed(key) if request_uri.startswith(PUSHED_PREFIX) else None
+        if pushed is None or pushed.client_id != client.client_id or pushed.used or pushed.expires <= self._clock.now():
+            raise RefusedHere("This request is not known, was used, or is too old. Go back and begin again.")
+        return pushed, key
+
+    def _checked(
+        self, values: dict[str, str], client: Client, pushed: PushedRequest | None, key: str | None
+    ) -> AuthorizationRequest:
+        now = self._clock.now()
+        try:
+            values = parameters_of(values, client, self._issuer, now)
+            if pushed is None and client.profile is Profile.FAPI:
+                if not client.may_redirect_to(values.get("redirect_uri", "")):
+                    raise RefusedHere("This client has to push its requests.")
+                raise InvalidRequestError("Push the request first.", redirect_uri=values["redirect_uri"])
+            check_request(values, client, self._issuer, self._mint.audience_of(client), now)
+        except OAuth2Error as error:
+            if not error.redirect_uri:
+                raise RefusedHere(error.get_error_description() or error.error) from error
+            raise RefusedThere(self._error_location(values, error)) from error
         return AuthorizationRequest(
             client_id=client.client_id,
             client_name=client.name,
@@ -72,7 +104,27 @@ class Authorizations:
             scopes=(frozenset(values["scope"].split()) if "scope" in values else client.scopes) & client.scopes,
             state=values.get("state"),
             code_challenge=values["code_challenge"],
+            nonce=values.get("nonce"),
+            dpop_jkt=(pushed.dpop_jkt if pushed else None) or values.get("dpop_jkt"),
+            prompt=frozenset(values.get("prompt", "").split()),
+            max_age=int(values["max_age"]) if "max_age" in values else None,
+            login_hint=values.get("login_hint", ""),
+            pushed=key,
+            pushed_at=pushed.created if pushed else None,
         )
+
+    def must_sign_in(self, request: AuthorizationRequest, signed_in: SignedIn | None) -> bool:
+        """Whether the person has to sign in, again when the client wants it. Raises RefusedThere for `prompt=none`."""
+        again = signed_in is None
+        if signed_in is not None:
+            age = (self._clock.now() - signed_in.auth_time).total_seconds()
+            again = request.max_age is not None and age > request.max_age
+            if "login" in request.prompt:
+                # Its pushed request tells when it was asked; without one the page takes `login` out of the address.
+                again = request.pushed_at is None or signed_in.auth_time < request.pushed_at
+        if again and "none" in request.prompt:
+            raise RefusedThere(self._refusal(request, "login_required", "The person is not signed in."))
+        return again
 
     def grantable(self, request: AuthorizationRequest, account: Account) -> frozenset[str]:
         """What this person can allow. Raises RefusedThere when it is nothing."""
@@ -82,35 +134,58 @@ class Authorizations:
             raise RefusedThere(self._location(request.redirect_uri, request.state, dict(error.get_body())))
         return scopes
 
-    async def has_consent(self, request: AuthorizationRequest, account: Account, scopes: frozenset[str]) -> bool:
-        """Whether the person allowed this client all of it before."""
-        return scopes <= await self._grants.consented(account.subject, request.client_id, self._clock.now())
+    async def must_ask(self, request: AuthorizationRequest, account: Account, scopes: frozenset[str]) -> bool:
+        """Whether the person has to be asked: not when they allowed this client all of it before.
+
+        Raises RefusedThere for `prompt=none`.
+        """
+        consented = await self._grants.consented(account.subject, request.client_id, self._clock.now())
+        ask = "consent" in request.prompt or not scopes <= consented
+        if ask and "none" in request.prompt:
+            raise RefusedThere(self._refusal(request, "consent_required", "The person has not allowed it yet."))
+        return ask
 
     async def consent(self, request: AuthorizationRequest, account: Account, scopes: frozenset[str]) -> None:
         """Remember that the person allows it."""
         expires = self._clock.now() + CONSENT_LIFETIME
         await self._grants.consent(account.subject, request.client_id, scopes, expires)
+        details = {"scope": " ".join(sorted(scopes))}
+        await self._audit.record(Act.CONSENT_GIVEN, actor=account.subject, subject=request.client_id, details=details)
 
-    async def issue_code(self, request: AuthorizationRequest, account: Account, scopes: frozenset[str]) -> str:
-        """Where to send the person with a fresh code."""
+    async def issue_code(self, request: AuthorizationRequest, signed_in: SignedIn, scopes: frozenset[str]) -> str:
+        """Where to send the person with a fresh code. Raises RefusedHere when the pushed request was used meanwhile."""
+        await self._use(request)
         now = self._clock.now()
         code = secrets.token_urlsafe(32)
         row = AuthorizationCode(
             client_id=request.client_id,
-            subject=account.subject,
+            subject=signed_in.account.subject,
             grant_id=new_id("gnt"),
             redirect_uri=request.redirect_uri,
             scopes=scopes,
             code_challenge=request.code_challenge,
             expires=now + CODE_LIFETIME,
             grant_expires=now + CONSENT_LIFETIME,
+            nonce=request.nonce,
+            auth_time=signed_in.auth_time,
+            amr=signed_in.amr,
+            dpop_jkt=request.dpop_jkt,
         )
         await self._grants.add_code(fingerprint(code), row, now + CODE_MEMORY)
         return self._location(request.redirect_uri, request.state, {"code": code})
 
-    def denied(self, request: AuthorizationRequest) -> str:
+    async def deny(self, request: AuthorizationRequest, account: Account) -> str:
         """Where to send a person who does not allow it."""
-        body = {"error": "access_denied", "error_description": "The person did not allow it."}
+        await self._use(request)
+        await self._audit.record(Act.CONSENT_DENIED, actor=account.subject, subject=request.client_id)
+        return self._refusal(request, "access_denied", "The person did not allow it.")
+
+    async def _use(self, request: AuthorizationRequest) -> None:
+        if request.pushed is not None and not await self._grants.use_pushed(request.pushed):
+            raise RefusedHere("This request was used already. Go back and begin again.")
+
+    def _refusal(self, request: AuthorizationRequest, error: str, description: str) -> str:
+        body = {"error": error, "error_description": description}
         return self._location(request.redirect_uri, request.state, body)
 
     def _error_location(self, values: dict[str, str], error: OAuth2Error) -> str:

@@ -12,13 +12,29 @@ CODE_MEMORY = timedelta(hours=1)
 REFRESH_TOKEN_LIFETIME = timedelta(days=30)
 #: How long a person's consent holds, and with it everything that came of it.
 CONSENT_LIFETIME = timedelta(days=90)
+#: From pushing a request to the person's decision about it (RFC 9126 section 2.2; FAPI 2.0: below 600 s).
+PUSHED_LIFETIME = timedelta(seconds=540)
+ID_TOKEN_LIFETIME = timedelta(minutes=10)
 #: The longest validity of a client assertion, because its `jti` is remembered as long (RFC 7523 section 3).
 ASSERTION_LIFETIME = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
+class PushedRequest:
+    """What a client pushed, to be used once (RFC 9126)."""
+
+    client_id: str
+    values: dict[str, str]
+    created: datetime
+    expires: datetime
+    #: The key of the proof that came with it (RFC 9449 section 10.1).
+    dpop_jkt: str | None = None
+    used: bool = False
+
+
+@dataclass(frozen=True)
 class AuthorizationRequest:
-    """A valid request of a client for a person's authorization (RFC 6749 section 4.1.1, RFC 7636 section 4.3)."""
+    """A valid request of a client for a person's authorization (RFC 6749 section 4.1.1, OpenID Connect Core 3.1.2.1)."""
 
     client_id: str
     client_name: str
@@ -26,6 +42,16 @@ class AuthorizationRequest:
     scopes: frozenset[str]
     state: str | None
     code_challenge: str
+    nonce: str | None = None
+    #: The key that the code is bound to (RFC 9449 section 10).
+    dpop_jkt: str | None = None
+    prompt: frozenset[str] = frozenset()
+    #: How long ago the person may have signed in, seconds.
+    max_age: int | None = None
+    login_hint: str = ""
+    #: Where the pushed request is stored, and when it came; None for one in the address.
+    pushed: str | None = None
+    pushed_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +67,10 @@ class AuthorizationCode:
     expires: datetime
     grant_expires: datetime
     used: bool = False
+    nonce: str | None = None
+    auth_time: datetime | None = None
+    amr: tuple[str, ...] = ()
+    dpop_jkt: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,3 +85,5 @@ class RefreshToken:
     grant_expires: datetime
     used: bool = False
     revoked: bool = False
+    #: The key of a public client that it is bound to (RFC 9449 section 5).
+    dpop_jkt: str | None = None

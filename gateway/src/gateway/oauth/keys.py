@@ -1,9 +1,12 @@
-"""The keys that sign access tokens: files of this deployable alone."""
+"""The keys that sign tokens: files of this deployable alone, one after the other."""
 
 from __future__ import annotations
 
 import json
 import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,42 +14,108 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 ALGORITHM = "ES256"
+#: A key is published for so long after the next one signs, seconds: longer than any token that it signed lives.
+RETIRED_SECONDS = 3600.0
+#: What a key is called in its file besides its JWK members: when it begins to sign, seconds since the epoch.
+USE_FROM = "use_from"
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """One key and when it begins to sign."""
+
+    path: Path
+    key: ECKey
+    use_from: float
+
+    @property
+    def key_id(self) -> str:
+        """Its `kid`."""
+        return str(self.key.kid)
 
 
 class SigningKeys:
-    """ES256 keys; the newest signs, all are published so that older tokens stay verifiable."""
+    """ES256 keys; one signs, all are published, so that tokens stay verifiable while the next key takes over."""
 
-    def __init__(self, keys: list[ECKey]) -> None:
-        self._keys = keys
-        self._header = {"alg": ALGORITHM, "kid": str(keys[-1].kid), "typ": "at+jwt"}
-
-    @classmethod
-    def load(cls, folder: Path) -> SigningKeys:
-        """The keys of a folder, oldest first; the first one is made when there is none."""
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+        """The keys of a folder; the first one is made when there is none."""
+        self._folder = folder
+        self._clock = clock
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        files = sorted(folder.glob("*.json"))
-        if not files:
-            files = [_make_key(folder)]
-        return cls([ECKey.import_key(json.loads(file.read_text(encoding="utf-8"))) for file in files])
+        self._read_at = -1
+        self._keys: list[SigningKey] = []
+        self.reload()
+        if not self._keys:
+            self.add(0)
 
-    def sign(self, claims: dict[str, Any]) -> str:
-        """A signed access token (RFC 9068 section 2)."""
-        return jwt.encode(self._header, claims, self._keys[-1], algorithms=[ALGORITHM])
+    @property
+    def all(self) -> list[SigningKey]:
+        """Every published key, the oldest first."""
+        return list(self._keys)
+
+    @property
+    def signing(self) -> SigningKey:
+        """The key that signs now: the newest whose time has come."""
+        now = self._clock()
+        return next((key for key in reversed(self._keys) if key.use_from <= now), self._keys[0])
+
+    def sign(self, claims: dict[str, Any], kind: str) -> str:
+        """A signed JWT of a kind (`typ`: at+jwt, JWT)."""
+        signing = self.signing
+        header = {"alg": ALGORITHM, "kid": signing.key_id, "typ": kind}
+        return jwt.encode(header, claims, signing.key, algorithms=[ALGORITHM])
 
     def public(self) -> dict[str, Any]:
         """The JWK Set that services read (RFC 7517 section 5)."""
-        return {"keys": [key.as_dict(private=False) for key in self._keys]}
+        return {"keys": [key.key.as_dict(private=False) for key in self._keys]}
+
+    def add(self, lead_seconds: float) -> SigningKey:
+        """Make the next key: published at once, signing after `lead_seconds`, when everybody knows it."""
+        number = int(self._keys[-1].path.stem) + 1 if self._keys else 1
+        path = _make_key(self._folder, number, self._clock() + lead_seconds)
+        self.reload()
+        return next(key for key in self._keys if key.path == path)
+
+    def remove_retired(self) -> list[SigningKey]:
+        """Remove the keys whose last token has expired; which they were."""
+        now = self._clock()
+        pairs = zip(self._keys, self._keys[1:], strict=False)
+        retired = [key for key, successor in pairs if successor.use_from + RETIRED_SECONDS <= now]
+        for key in retired:
+            key.path.unlink(missing_ok=True)
+        if retired:
+            self.reload()
+        return retired
+
+    def reload(self) -> None:
+        """Read the folder again when it changed; another replica may have added a key."""
+        changed_at = self._folder.stat().st_mtime_ns
+        if changed_at != self._read_at:
+            self._keys = [_read(path) for path in sorted(self._folder.glob("[0-9]*.json"))]
+            self._read_at = changed_at
 
 
-def _make_key(folder: Path) -> Path:
+def _read(path: Path) -> SigningKey:
+    parameters = json.loads(path.read_text(encoding="utf-8"))
+    use_from = float(parameters.pop(USE_FROM, 0))
+    return SigningKey(path, ECKey.import_key(parameters), use_from)
+
+
+def _make_key(folder: Path, number: int, use_from: float) -> Path:
     key = ECKey.generate_key("P-256", private=True)
     parameters = {**key.as_dict(private=True), "kid": key.thumbprint(), "use": "sig", "alg": ALGORITHM}
-    path = folder / "0001.json"
+    path = folder / f"{number:04}.json"
     part = folder / f".{os.getpid()}.part"
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(parameters, file)
+        json.dump(parameters | {USE_FROM: use_from}, file)
         file.flush()
         os.fsync(file.fileno())
-    part.rename(path)
+    try:
+        # Fails when another replica made this one: then its key is the next one.
+        os.link(part, path)
+    except FileExistsError:
+        pass
+    finally:
+        part.unlink()
     return path

@@ -67,16 +67,26 @@ async def _authorize(
         asked = await authorizations.validate(items)
         return_to = AUTHORIZE + urlencode(items)
         signed_in = await accounts.session(browser.session(request))
-        if signed_in is None:
-            return RedirectResponse(login_url(return_to), 303, NO_STORE)
+        if authorizations.must_sign_in(asked, signed_in) or signed_in is None:
+            return RedirectResponse(login_url(_asked_once(items)), 303, NO_STORE)
         scopes = authorizations.grantable(asked, signed_in.account)
-        if not await authorizations.has_consent(asked, signed_in.account, scopes):
+        if await authorizations.must_ask(asked, signed_in.account, scopes):
             return _consent_page(request, pages, browser, asked, signed_in, scopes, return_to)
-        return RedirectResponse(await authorizations.issue_code(asked, signed_in.account, scopes), 303, NO_STORE)
+        return RedirectResponse(await authorizations.issue_code(asked, signed_in, scopes), 303, NO_STORE)
     except RefusedHere as refusal:
         return _refusal_page(request, pages, refusal)
     except RefusedThere as refusal:
         return RedirectResponse(refusal.location, 303, NO_STORE)
+
+
+def _asked_once(items: list[tuple[str, str]]) -> str:
+    """The request to come back to, without its wish for a new sign-in, which is being fulfilled."""
+    kept = []
+    for name, value in items:
+        words = [word for word in value.split() if word != "login"] if name == "prompt" else [value]
+        if words and (name, value) != ("max_age", "0"):
+            kept.append((name, " ".join(words)))
+    return AUTHORIZE + urlencode(kept)
 
 
 @router.post("/consent")
@@ -100,10 +110,10 @@ async def decide(
         # The page hands the request back; it is validated again, so nothing in it needs to be trusted.
         asked = await authorizations.validate(parse_qsl(urlsplit(return_to).query, keep_blank_values=True))
         if decision == "deny":
-            return RedirectResponse(authorizations.denied(asked), 303, NO_STORE)
+            return RedirectResponse(await authorizations.deny(asked, signed_in.account), 303, NO_STORE)
         scopes = authorizations.grantable(asked, signed_in.account)
         await authorizations.consent(asked, signed_in.account, scopes)
-        return RedirectResponse(await authorizations.issue_code(asked, signed_in.account, scopes), 303, NO_STORE)
+        return RedirectResponse(await authorizations.issue_code(asked, signed_in, scopes), 303, NO_STORE)
     except RefusedHere as refusal:
         return _refusal_page(request, pages, refusal)
     except RefusedThere as refusal:

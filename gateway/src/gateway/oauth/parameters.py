@@ -15,6 +15,18 @@ from joserfc.jws import extract_compact
 #: What RFC 6749 appendix A allows in most values; authlib writes some of them into error descriptions.
 _PARAMETER = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]*")
 _STATE = re.compile(r"[\x20-\x7e]*")
+_HINT = re.compile(r"[^\x00-\x1f\x7f]{0,254}")
+#: The parameters that somebody here reads; unknown ones are ignored (RFC 6749 section 3.1).
+_READ = {
+    **dict.fromkeys(("response_type", "response_mode", "client_id", "redirect_uri", "scope", "resource"), _PARAMETER),
+    **dict.fromkeys(("code_challenge", "code_challenge_method", "code_verifier", "dpop_jkt"), _PARAMETER),
+    **dict.fromkeys(("nonce", "prompt", "max_age", "request", "request_uri"), _PARAMETER),
+    **dict.fromkeys(("grant_type", "code", "refresh_token", "token", "token_type_hint", "client_secret"), _PARAMETER),
+    **dict.fromkeys(("client_assertion", "client_assertion_type"), _PARAMETER),
+    **dict.fromkeys(("subject_token", "subject_token_type", "requested_token_type", "actor_token"), _PARAMETER),
+    "state": _STATE,
+    "login_hint": _HINT,
+}
 
 
 class InvalidTarget(OAuth2Error):  # type: ignore[misc]  # authlib has no types
@@ -24,15 +36,14 @@ class InvalidTarget(OAuth2Error):  # type: ignore[misc]  # authlib has no types
 
 
 def single_values(items: list[tuple[str, str]]) -> dict[str, str]:
-    """The parameters of a request. Raises InvalidRequestError for a repeated one and for forbidden characters."""
+    """The parameters of a request that are known. Raises InvalidRequestError for a repeated one and for bad characters."""
     values = dict(items)
     if len(values) != len(items):
         raise InvalidRequestError("A parameter is sent twice.")
-    for name, value in values.items():
-        allowed = _STATE if name == "state" else _PARAMETER
-        if not _PARAMETER.fullmatch(name) or not allowed.fullmatch(value):
-            raise InvalidRequestError("A parameter has characters that are not allowed.")
-    return {name: value for name, value in values.items() if value}
+    for name, allowed in _READ.items():
+        if name in values and not allowed.fullmatch(values[name]):
+            raise InvalidRequestError(f"'{name}' has characters that are not allowed.")
+    return {name: value for name, value in values.items() if value and name in _READ}
 
 
 def claimed_client_id(values: dict[str, str], authorization: str | None) -> str | None:

@@ -26,16 +26,19 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from gateway.clients.domain import Client
+from gateway.clients.domain import Client, Profile
 from gateway.oauth.domain import ASSERTION_LIFETIME, AuthorizationCode, RefreshToken
 from gateway.oauth.scopes import SCOPES
 
 #: authlib refuses plain http; TLS ends before the gateway, and the local stack runs on loopback addresses.
 _URI = "https://gateway.invalid/"
 ASSERTION_ALGORITHMS = ["ES256", "PS256", "Ed25519", "EdDSA"]
+#: Those whose address an assertion may name instead of the issuer (RFC 7523 section 3).
+ENDPOINTS = ("token", "par", "introspect", "revoke")
 #: What is remembered of each assertion stays small.
 JTI_LENGTH = 200
-AUTH_METHODS = ["none", "client_secret_basic", "private_key_jwt"]
+CONFIDENTIAL = ["client_secret_basic", "private_key_jwt"]
+AUTH_METHODS = ["none", *CONFIDENTIAL]
 
 
 class _Payload(OAuth2Payload):  # type: ignore[misc]  # authlib has no types
@@ -180,12 +183,15 @@ class _Assertion(JWTBearerClientAssertion):  # type: ignore[misc]  # authlib has
         self._view = view
 
     def get_audiences(self) -> list[str]:
-        return [self._view.issuer, f"{self._view.issuer}/oauth/token"]
+        issuer, client = self._view.issuer, self._view.client
+        if client is not None and client.profile is Profile.FAPI:
+            return [issuer]  # FAPI 2.0 section 5.3.2.1: the issuer, and nothing else
+        return [issuer, *(f"{issuer}/oauth/{endpoint}" for endpoint in ENDPOINTS)]
 
     def resolve_client_public_key(self, client: _ClientView) -> KeySet:
-        if client.client.jwks is None:
+        if client.client.keys is None:
             raise InvalidClientError(description="This client does not authenticate with private_key_jwt.")
-        return KeySet.import_key_set(client.client.jwks)  # type: ignore[arg-type]  # checked when it was registered
+        return client.client.keys
 
     def process_assertion_claims(self, assertion: str, resolve_key: KeySet) -> Any:
         try:
@@ -194,6 +200,9 @@ class _Assertion(JWTBearerClientAssertion):  # type: ignore[misc]  # authlib has
         except (JoseError, ValueError) as error:
             raise InvalidClientError(description="The client assertion is not valid.") from error
         self.verify_claims(token.claims)
+        client = self._view.client
+        if client is not None and client.profile is Profile.FAPI and token.claims["aud"] != self._view.issuer:
+            raise InvalidClientError(description="The assertion's aud has to be the issuer, as a string.")
         return token.claims
 
     def validate_jti(self, claims: dict[str, Any], jti: object) -> bool:

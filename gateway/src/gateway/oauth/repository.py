@@ -7,18 +7,20 @@ from typing import Any
 
 from cme_kit.mongo import Database, Document, DuplicateKeyError, Index, Session
 
-from gateway.oauth.domain import AuthorizationCode, RefreshToken
+from gateway.oauth.domain import AuthorizationCode, PushedRequest, RefreshToken
 
 CODES = "authorization_codes"
 REFRESH_TOKENS = "refresh_tokens"
 CONSENTS = "consents"
 ASSERTIONS = "used_assertions"
+PUSHED = "pushed_requests"
 REVOCATIONS = "revocations"
 INDEXES = (
     Index(CODES, ("forgotten",), expire_seconds=0),
     Index(REFRESH_TOKENS, ("grant_expires",), expire_seconds=0),
     Index(REFRESH_TOKENS, ("grant_id",)),
     Index(CONSENTS, ("expires",), expire_seconds=0),
+    Index(PUSHED, ("expires",), expire_seconds=0),
     Index(ASSERTIONS, ("expires",), expire_seconds=0),
     Index(REVOCATIONS, ("expires",), expire_seconds=0),
 )
@@ -32,7 +34,21 @@ class GrantRepository:
         self._refresh_tokens = database.collection(REFRESH_TOKENS)
         self._consents = database.collection(CONSENTS)
         self._assertions = database.collection(ASSERTIONS)
+        self._pushed = database.collection(PUSHED)
         self._revocations = database.collection(REVOCATIONS)
+
+    async def push(self, key: str, request: PushedRequest) -> None:
+        """Store a pushed request."""
+        await self._pushed.insert({**vars(request), "_id": key})
+
+    async def pushed(self, key: str) -> PushedRequest | None:
+        """A pushed request, also when it is used or expired."""
+        row = await self._pushed.find_one({"_id": key})
+        return PushedRequest(**{name: value for name, value in row.items() if name != "_id"}) if row else None
+
+    async def use_pushed(self, key: str) -> bool:
+        """Use up a pushed request; whether it was unused."""
+        return await self._pushed.update({"_id": key, "used": False}, {"$set": {"used": True}}) == 1
 
     async def add_code(self, key: str, code: AuthorizationCode, forgotten: datetime) -> None:
         """Store a new code."""
@@ -76,10 +92,10 @@ class GrantRepository:
         update = {"$addToSet": {"scopes": {"$each": sorted(scopes)}}, "$set": {"expires": expires}}
         await self._consents.update({"_id": f"{subject} {client_id}"}, update, upsert=True)
 
-    async def use_assertion(self, client_id: str, jti: str, expires: datetime) -> bool:
-        """Remember a client assertion; whether it is new."""
+    async def use_once(self, owner: str, jti: str, expires: datetime) -> bool:
+        """Remember a client assertion or a proof of a key; whether it is new."""
         try:
-            await self._assertions.insert({"_id": f"{client_id} {jti}", "expires": expires})
+            await self._assertions.insert({"_id": f"{owner} {jti}", "expires": expires})
         except DuplicateKeyError:
             return False
         return True
@@ -100,4 +116,6 @@ def _fields(value: AuthorizationCode | RefreshToken) -> Document:
 
 def _values(row: Document, *without: str) -> dict[str, Any]:
     kept = {key: value for key, value in row.items() if key != "_id" and key not in without}
+    if "amr" in kept:
+        kept["amr"] = tuple(kept["amr"])
     return {**kept, "scopes": frozenset(row["scopes"])}

@@ -1,26 +1,25 @@
-"""Revoked access tokens, in memory: the edge asks for each request, the database is asked once a second."""
+"""Revoked access tokens, in memory: the edge asks for each request, replicas tell each other, the database knows all."""
 
 from __future__ import annotations
 
-import asyncio
-from datetime import datetime
+from datetime import UTC, datetime
 
-import structlog
 from cme_kit.clock import Clock
-from cme_kit.mongo import PyMongoError
+from cme_kit.notices import Notice, Notices
 
 from gateway.oauth.repository import GrantRepository
 
-#: Another replica's revocation holds here after so many seconds.
-POLL_SECONDS = 1.0
-log = structlog.get_logger(__name__)
+#: The kind of notice.
+REVOKED = "revoked"
 
 
 class Revocations:
     """Ids of revoked tokens and grants. A token's id begins with its grant's id and a dot."""
 
-    def __init__(self, repository: GrantRepository, clock: Clock) -> None:
+    def __init__(self, repository: GrantRepository, notices: Notices, clock: Clock) -> None:
         self._repository = repository
+        self._notices = notices
+        notices.on(REVOKED, self._heard)
         self._clock = clock
         self._revoked: dict[str, datetime] = {}
 
@@ -28,6 +27,7 @@ class Revocations:
         """Revoke a token or a grant, whose last access token expires then."""
         await self._repository.revoke(key, expires)
         self._revoked[key] = expires
+        await self._notices.tell(REVOKED, {"key": key, "expires": expires.timestamp()})
 
     def is_revoked(self, token_id: str | None) -> bool:
         """Whether a token, or the grant it came of, is revoked."""
@@ -39,11 +39,5 @@ class Revocations:
         """Read what is revoked."""
         self._revoked = await self._repository.revocations(self._clock.now())
 
-    async def follow(self) -> None:
-        """Read again and again; while the database is away, what is known stays."""
-        while True:
-            await asyncio.sleep(POLL_SECONDS)
-            try:
-                await self.refresh()
-            except PyMongoError as error:
-                log.warning("revocations not read", error=type(error).__name__)
+    async def _heard(self, notice: Notice) -> None:
+        self._revoked[str(notice["key"])] = datetime.fromtimestamp(float(notice["expires"]), UTC)

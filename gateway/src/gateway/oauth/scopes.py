@@ -4,8 +4,23 @@ from __future__ import annotations
 
 from cme_kit.pages import gettext_noop
 
+_OB = "https://purl.imsglobal.org/spec/ob/v3p0/scope/"
+#: What an app of Open Badges 3.0 may ask for (OB 3.0 section 7.1).
+OPEN_BADGES = frozenset(
+    {f"{_OB}credential.readonly", f"{_OB}credential.upsert", f"{_OB}profile.readonly", f"{_OB}profile.update"}
+)
+#: Who the person is (OpenID Connect Core section 5.4).
+IDENTITY = frozenset({"openid", "profile", "email"})
+
 #: Every scope with what it lets somebody do, as the consent page says it.
 SCOPES: dict[str, str] = {
+    "openid": gettext_noop("Know that it is you"),
+    "profile": gettext_noop("See your name and language"),
+    "email": gettext_noop("See your e-mail address"),
+    f"{_OB}credential.readonly": gettext_noop("Read your badges"),
+    f"{_OB}credential.upsert": gettext_noop("Add badges to yours and change them"),
+    f"{_OB}profile.readonly": gettext_noop("Read your badge profile"),
+    f"{_OB}profile.update": gettext_noop("Change your badge profile"),
     "enrolment.organisations:read": gettext_noop("See organisations"),
     "enrolment.organisations:write": gettext_noop("Register organisations"),
     "enrolment.people:write": gettext_noop("Keep your name, e-mail address and language up to date"),
@@ -49,16 +64,21 @@ SCOPES: dict[str, str] = {
     "gateway.accounts:write": gettext_noop("Create accounts"),
     "gateway.clients:write": gettext_noop("Register client systems"),
     "gateway.webhooks:write": gettext_noop("Manage its webhooks and read their deliveries"),
+    "gateway.keys:write": gettext_noop("Change the keys that sign tokens"),
+    "gateway.tokens:introspect": gettext_noop("Ask what a token of this API allows"),
     "gateway.audit:read": gettext_noop("Read the record of security-relevant acts"),
 }
 
 #: Scopes that no person's role gives; only systems hold them.
 MACHINE_SCOPES = frozenset(
-    {"gateway.accounts:write", "gateway.clients:write", "gateway.webhooks:write", "curriculum.catalogue:read"}
+    {
+        *("gateway.accounts:write", "gateway.clients:write", "gateway.keys:write", "gateway.tokens:introspect"),
+        *("gateway.webhooks:write", "curriculum.catalogue:read"),
+    }
 )
 
 #: What every role may do.
-_EVERYBODY = frozenset({"enrolment.organisations:read", "enrolment.people:write"})
+_EVERYBODY = OPEN_BADGES | frozenset({"enrolment.organisations:read", "enrolment.people:write"})
 
 ROLES: dict[str, frozenset[str]] = {
     "coordinator": _EVERYBODY
@@ -97,8 +117,8 @@ ROLES: dict[str, frozenset[str]] = {
 
 
 def scopes_of_roles(roles: frozenset[str]) -> frozenset[str]:
-    """What a person with these roles may do; a role that is gone from the table gives nothing."""
-    return frozenset().union(*(ROLES.get(role, frozenset()) for role in roles))
+    """What a person with these roles may allow; a role that is gone from the table gives nothing."""
+    return IDENTITY.union(*(ROLES.get(role, frozenset()) for role in roles))
 
 
 def in_order(scopes: frozenset[str]) -> list[str]:

@@ -1,0 +1,53 @@
+"""Authorization requests as JWTs that the client signed (RFC 9101)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from authlib.oauth2.rfc6749 import OAuth2Error
+from joserfc import jwt
+from joserfc.errors import JoseError
+
+from gateway.clients.domain import Client
+from gateway.oauth.parameters import single_values
+from gateway.oauth.protocol import ASSERTION_ALGORITHMS
+
+#: The longest time between `nbf` and `exp`, seconds (FAPI 2.0 Message Signing section 5.3.1).
+LONGEST = 3600
+LEEWAY = 10
+#: What the JWT says about itself, not about the request.
+_OF_THE_JWT = {"iss", "aud", "exp", "nbf", "iat", "jti", "sub"}
+
+
+class InvalidRequestObject(OAuth2Error):  # type: ignore[misc]  # authlib has no types
+    """The JWT does not hold (RFC 9101 section 7)."""
+
+    error = "invalid_request_object"
+
+
+def read_request_object(request: str, client: Client, issuer: str, now: float) -> dict[str, str]:
+    """The parameters in a request object; none outside of it counts (RFC 9101 section 6.3). Raises OAuth2Error."""
+    if client.keys is None:
+        raise InvalidRequestObject("This client has no registered key to sign requests with.")
+    try:
+        claims = jwt.decode(request, client.keys, algorithms=ASSERTION_ALGORITHMS).claims
+    except (JoseError, ValueError, KeyError) as error:
+        raise InvalidRequestObject("The request is no JWT signed with a registered key.") from error
+    _check(claims, client, issuer, now)
+    given = {name: value for name, value in claims.items() if name not in _OF_THE_JWT}
+    if {"request", "request_uri"} & set(given) or given.get("client_id") != client.client_id:
+        raise InvalidRequestObject("The request holds its own client_id, and no other request.")
+    numbers_as_text = {name: str(value) if isinstance(value, int) else value for name, value in given.items()}
+    return single_values([(name, value) for name, value in numbers_as_text.items() if isinstance(value, str)])
+
+
+def _check(claims: dict[str, Any], client: Client, issuer: str, now: float) -> None:
+    audience, expires, begins = claims.get("aud"), claims.get("exp"), claims.get("nbf", claims.get("iat"))
+    if claims.get("iss") != client.client_id:
+        raise InvalidRequestObject("The request's iss is the client_id.")
+    if audience not in (issuer, [issuer]):
+        raise InvalidRequestObject(f"The request's aud is {issuer}.")
+    if not isinstance(expires, (int, float)) or expires <= now:
+        raise InvalidRequestObject("The request has no exp, or it has passed.")
+    if not isinstance(begins, (int, float)) or begins > now + LEEWAY or expires - begins > LONGEST:
+        raise InvalidRequestObject("The request's nbf has passed, and exp is within an hour of it.")

@@ -1,0 +1,187 @@
+"""The endpoints that clients' back ends call, in raw ASGI: each layer of a framework would cost as much as a grant.
+
+A form comes in, JSON goes out; errors are those of RFC 6749 section 5.2, which is older than problem documents.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+import structlog
+from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError, OAuth2Error
+from cme_kit.metrics import observe_request
+from cme_kit.mongo import PyMongoError
+from cme_kit.problems import ServiceError
+from opentelemetry import trace
+from starlette.types import Receive, Scope, Send
+
+from gateway.edge import tracing
+from gateway.oauth.authentication import ClientAuthentication
+from gateway.oauth.inspection import Inspection
+from gateway.oauth.parameters import single_values
+from gateway.oauth.requests import PushedRequests
+from gateway.oauth.tokens import Tokens
+
+FORM = b"application/x-www-form-urlencoded"
+#: A request object of a client is the longest thing in a form.
+LONGEST_FORM = 64 * 1024
+MOST_FIELDS = 50
+_ALWAYS = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), (b"pragma", b"no-cache")]
+_CHALLENGE = (b"www-authenticate", b'Basic realm="oauth"')
+log = structlog.get_logger(__name__)
+
+
+class FormTooLarge(InvalidRequestError):  # type: ignore[misc]  # authlib has no types
+    """The form is over the limit."""
+
+    status_code = 413
+
+
+class _Call:
+    """One request of a client: what the use cases read of it."""
+
+    __slots__ = ("authorization", "proofs", "values")
+
+    def __init__(self, values: dict[str, str], authorization: str | None, proofs: list[str]) -> None:
+        self.values = values
+        self.authorization = authorization
+        self.proofs = proofs
+
+
+#: Status, body and the nonce of the client's next proof.
+Answer = tuple[int, dict[str, Any] | None, str | None]
+Endpoint = Callable[[_Call], Awaitable[Answer]]
+
+
+class BackChannel:
+    """Token, introspection, revocation and pushed request endpoints, by their paths."""
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        inspection: Inspection,
+        pushed: PushedRequests,
+        authentication: ClientAuthentication,
+    ) -> None:
+        self._tokens = tokens
+        self._inspection = inspection
+        self._pushed = pushed
+        self._authentication = authentication
+        self.endpoints: dict[str, Endpoint] = {
+            "/oauth/token": self._token,
+            "/oauth/introspect": self._introspect,
+            "/oauth/revoke": self._revoke,
+            "/oauth/par": self._push,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request to one of the paths."""
+        path = scope["path"]
+        began = time.perf_counter()
+        span = tracing.begin(scope["method"], "oauth", path, None)
+        status = 500
+        try:
+            with trace.use_span(span, end_on_exit=False):
+                status, headers, body = await self._answered(self.endpoints[path], scope, receive)
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+        finally:
+            observe_request(scope["method"], path, status, began)
+            tracing.finish(span, status)
+
+    async def _answered(
+        self, endpoint: Endpoint, scope: Scope, receive: Receive
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        call: _Call | None = None
+        try:
+            if scope["method"] != "POST":
+                return _error(405, "invalid_request", "Use POST.", (b"allow", b"POST"))
+            call = await _read(scope["headers"], receive)
+            status, answer, nonce = await endpoint(call)
+        except OAuth2Error as error:
+            if isinstance(error, InvalidClientError) and call is not None:
+                await self._authentication.record_refusal(call.values, call.authorization)
+            return _refusal(error, call)
+        except (PyMongoError, ServiceError) as error:
+            log.warning("a client could not be answered", error=type(error).__name__)
+            return _error(503, "temporarily_unavailable", "Try again in a moment.", (b"retry-after", b"1"))
+        except Exception:
+            log.exception("unexpected error", path=scope["path"])
+            return _error(500, "server_error", "Something failed on our side.")
+        headers = [*_ALWAYS, (b"dpop-nonce", nonce.encode())] if nonce is not None else _ALWAYS
+        return status, headers, _json(answer) if answer is not None else b""
+
+    async def _token(self, call: _Call) -> Answer:
+        issued = await self._tokens.issue(call.values, call.authorization, call.proofs)
+        return 200, issued.answer, issued.next_nonce
+
+    async def _introspect(self, call: _Call) -> Answer:
+        return 200, await self._inspection.introspect(call.values, call.authorization), None
+
+    async def _revoke(self, call: _Call) -> Answer:
+        await self._inspection.revoke(call.values, call.authorization)
+        return 200, None, None
+
+    async def _push(self, call: _Call) -> Answer:
+        answer, nonce = await self._pushed.push(call.values, call.authorization, call.proofs)
+        return 201, answer, nonce
+
+
+async def _read(headers: list[tuple[bytes, bytes]], receive: Receive) -> _Call:
+    """The form of a request. Raises InvalidRequestError for anything else (RFC 6749 appendix B)."""
+    authorizations, proofs, media_type = [], [], b""
+    for name, value in headers:
+        if name == b"authorization":
+            authorizations.append(value.decode("latin-1"))
+        elif name == b"dpop":
+            proofs.append(value.decode("latin-1"))
+        elif name == b"content-type":
+            media_type = value.partition(b";")[0].strip().lower()
+    if len(authorizations) > 1:
+        raise InvalidRequestError("Send one Authorization header.")
+    if media_type != FORM:
+        raise InvalidRequestError(f"Send the parameters as {FORM.decode()}.")
+    body = await _body(receive)
+    try:
+        items = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
+    except ValueError as error:
+        raise InvalidRequestError("The form cannot be read.") from error
+    return _Call(single_values(items), authorizations[0] if authorizations else None, proofs)
+
+
+async def _body(receive: Receive) -> bytes:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise InvalidRequestError("The form broke off.")
+        body += message.get("body", b"")
+        if len(body) > LONGEST_FORM:
+            raise FormTooLarge(f"A form may have {LONGEST_FORM} bytes.")
+        more = message.get("more_body", False)
+    return body
+
+
+def _refusal(error: OAuth2Error, call: _Call | None) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    status, body, given = error()
+    headers = [(name.lower().encode(), value.encode()) for name, value in given if name.lower() == "dpop-nonce"]
+    if isinstance(error, InvalidClientError):
+        # RFC 6749 section 5.2: 401, with a challenge for who tried the Authorization header.
+        status = 401
+        if call is None or call.authorization is not None or "client_assertion" not in call.values:
+            headers.append(_CHALLENGE)
+    return status, [*_ALWAYS, *headers], _json(body)
+
+
+def _error(
+    status: int, code: str, description: str, *headers: tuple[bytes, bytes]
+) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    return status, [*_ALWAYS, *headers], _json({"error": code, "error_description": description})
+
+
+def _json(answer: dict[str, Any]) -> bytes:
+    return json.dumps(answer, separators=(",", ":")).encode()
