@@ -22,7 +22,11 @@ from credentials.keys.service import Issuer
 from credentials.status.domain import status_credential
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from gateway.app import build
+from gateway.reference.document import ApiDocument
+from gateway.settings import Settings
 
+ISSUER = "https://api.clustereducation.example"
 PUBLIC_URL = "http://127.0.0.1:8800"
 EMAIL = "ieva@cluster.example"
 REVOKED_INDEX = 90_001
@@ -75,6 +79,15 @@ def published() -> ProgrammePublished:
         published_at=datetime(2026, 6, 12, tzinfo=UTC),
         units=[unit, *(unit.model_copy(update={"unit_id": new_id("unt"), "module": n}) for n in (2, 3, 4))],
     )
+
+
+@pytest.fixture(scope="session")
+def document() -> dict[str, Any]:
+    """The document that a gateway at ISSUER serves; building it connects to nothing."""
+    nowhere: dict[str, Any] = {"public_url": ISSUER, "upstreams": {}, "signing_keys_dir": Path("/nowhere")}
+    required = [name for name, field in Settings.model_fields.items() if field.is_required() and name not in nowhere]
+    settings = Settings.model_validate(nowhere | dict.fromkeys(required, "mongodb://cme.example"))
+    return ApiDocument.merged(build(settings).own, ISSUER).document
 
 
 @dataclass

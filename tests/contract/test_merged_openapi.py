@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import pytest
-from gateway.app import build
 from gateway.edge.routes import route_of
 from gateway.oauth.scopes import SCOPES
-from gateway.reference.document import METHODS, ApiDocument, committed
-from gateway.settings import Settings
+from gateway.reference.document import METHODS, committed
 from openapi_spec_validator import OpenAPIV31SpecValidator
-
-ISSUER = "http://cme.example"
-
-
-@pytest.fixture(scope="module")
-def document() -> dict[str, Any]:
-    values = {
-        "public_url": ISSUER,
-        "mongo_url": "mongodb://cme.example",
-        "nats_url": "nats://cme.example",
-        "nats_user": "gateway",
-        "nats_password": "no password at all",
-        "upstreams": {},
-        "signing_keys_dir": Path("/nowhere"),
-        "client_secret_pepper": "no pepper at all",
-        "bootstrap_client_id": "bootstrap",
-        "bootstrap_client_secret": "no secret at all",
-    }
-    return ApiDocument.merged(build(Settings.model_validate(values)).own, ISSUER).document
 
 
 def test_it_is_valid_openapi(document: dict[str, Any]) -> None:
@@ -68,3 +45,58 @@ def test_the_edge_lets_pass_without_a_token_what_services_answer_without_one(doc
     ]
 
     assert different == []
+
+
+def operations(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [item[method] for item in document["paths"].values() for method in item if method in METHODS]
+
+
+def test_every_operation_says_what_it_is_and_has_a_name_of_its_own(document: dict[str, Any]) -> None:
+    found = operations(document)
+
+    assert len({operation["operationId"] for operation in found}) == len(found)
+    assert [o["operationId"] for o in found if not (o["summary"] and o["description"] and o["tags"])] == []
+
+
+def test_every_operation_documents_what_the_edge_may_answer(document: dict[str, Any]) -> None:
+    own = {"400", "414", "415", "431"}
+    missing = {
+        operation["operationId"]: sorted(wanted - set(operation["responses"]))
+        for operation in operations(document)
+        if (wanted := own if operation["tags"] == ["gateway"] else own | {"401", "429", "502", "503", "504"})
+        if wanted - set(operation["responses"])
+    }
+
+    assert missing == {}
+
+
+def test_every_private_operation_documents_that_a_token_is_needed_and_a_scope(document: dict[str, Any]) -> None:
+    private = [operation for operation in operations(document) if operation["security"]]
+
+    assert [o["operationId"] for o in private if not {"401", "403"} <= set(o["responses"])] == []
+
+
+def test_every_failure_is_a_problem_document_of_one_shape(document: dict[str, Any]) -> None:
+    def media_types(answer: dict[str, Any]) -> set[str]:
+        name = answer.get("$ref", "").rpartition("/")[2]
+        return set((document["components"]["responses"][name] if name else answer)["content"])
+
+    failures = [
+        (operation["operationId"], status)
+        for operation in operations(document)
+        for status, answer in operation["responses"].items()
+        if status >= "400" and "application/problem+json" not in media_types(answer)
+    ]
+
+    assert failures == []
+    assert [name for name in document["components"]["schemas"] if name.endswith("Problem")] == ["Problem"]
+
+
+def test_the_id_of_what_was_created_leads_to_the_operations_on_it(document: dict[str, Any]) -> None:
+    links = document["paths"]["/enrolment/v1/calls"]["post"]["responses"]["201"]["links"]
+
+    assert links["calls_read_call"]["parameters"] == {"call_id": "$response.body#/call_id"}
+    assert links["calls_change_call"]["parameters"] == {
+        "call_id": "$response.body#/call_id",
+        "If-Match": "$response.header.ETag",
+    }

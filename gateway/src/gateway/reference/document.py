@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
 from cme_kit.openapi import SECURITY_SCHEME, openapi_of
+from cme_kit.openapi_answers import add_headers, add_refusals, inline_answers, share_answers
 from fastapi import FastAPI
 
+from gateway.edge import refusals
 from gateway.oauth.scopes import SCOPES
+from gateway.reference.links import add_links
 from gateway.reference.listing import METHODS, Document, Listing
 
+#: The part whose operations the gateway answers itself.
+OWN = "gateway"
 DESCRIPTION = (
     "REST API of Cluster Manager Education. Times are UTC in ISO 8601, texts for people are maps of languages, "
     "errors are problem documents (RFC 9457). Get a token at /oauth/token."
@@ -38,7 +44,7 @@ class ApiDocument:
     @classmethod
     def merged(cls, own: FastAPI, issuer: str) -> ApiDocument:
         """All services' documents and the gateway's own."""
-        parts = {**committed(), "gateway": openapi_of(own)}
+        parts = {**committed(), OWN: openapi_of(own)}
         return cls(merge(parts, issuer))
 
     @cached_property
@@ -53,47 +59,77 @@ class ApiDocument:
 
 
 def merge(parts: dict[str, Document], issuer: str) -> Document:
-    """One document; names of components and operations get their service in front, so that none collide."""
+    """One document of all services, with what the edge answers and where ids lead.
+
+    Names of components and operations get their service in front, so that none collide; what every service has alike
+    is the kit's and stands once.
+    """
+    shared = _alike([part["components"].get("schemas", {}) for name, part in parts.items() if name != OWN])
     paths: Document = {}
-    components: Document = {}
+    schemas: Document = {}
+    headers: Document = dict(refusals.HEADERS)
     tags: list[Document] = []
     for service, part in parts.items():
         tags.append({"name": service, "description": part.get("info", {}).get("title", service)})
-        renamed = _renamed(part, service)
-        for kind, named in renamed.get("components", {}).items():
-            if kind != "securitySchemes":
-                components.setdefault(kind, {}).update({f"{service}.{name}": value for name, value in named.items()})
+        inlined = deepcopy(part)
+        inline_answers(inlined)
+        names = {
+            name: name if value == shared.get(name) else f"{service}.{name}"
+            for name, value in inlined["components"].get("schemas", {}).items()
+        }
+        renamed = _renamed(inlined, names)
+        schemas.update({names[name]: value for name, value in renamed["components"].get("schemas", {}).items()})
+        headers.update(renamed["components"].get("headers", {}))
         for path, item in renamed.get("paths", {}).items():
             paths[path] = {method: _operation(service, value) for method, value in item.items() if method in METHODS}
-    components["securitySchemes"] = {SECURITY_SCHEME: _security(issuer)}
-    return {
+    document: Document = {
         "openapi": "3.1.0",
         "info": {"title": "Cluster Manager Education", "version": "1", "description": DESCRIPTION},
         "servers": [{"url": issuer}],
         "tags": tags,
         "paths": dict(sorted(paths.items())),
-        "components": components,
+        "components": {
+            "schemas": dict(sorted(schemas.items())),
+            "headers": headers,
+            "securitySchemes": {SECURITY_SCHEME: _security(issuer)},
+        },
     }
+    add_links(document, METHODS)
+    share_answers(document)
+    return document
+
+
+def _alike(several: list[Document]) -> Document:
+    """The named values that all of several documents have, and have alike."""
+    first, *others = several or [{}]
+    return {name: value for name, value in first.items() if others and all(value == o.get(name) for o in others)}
 
 
 def _operation(service: str, operation: Document) -> Document:
+    """An operation as it is behind the edge."""
+    body = "requestBody" in operation
+    add_refusals(operation, *refusals.ANY, *(refusals.WITH_BODY if body else ()))
+    if service != OWN:
+        add_refusals(operation, *refusals.FORWARDED, *(refusals.FORWARDED_WITH_BODY if body else ()))
+        for answer in operation["responses"].values():
+            add_headers(answer, *refusals.HEADERS)
     named = {"operationId": f"{service}.{operation['operationId']}"} if "operationId" in operation else {}
-    return {**operation, **named, "tags": [service]}
+    answers = dict(sorted(operation["responses"].items()))
+    return {**operation, **named, "tags": [service], "responses": answers}
 
 
-def _renamed(value: Any, service: str) -> Any:
+def _renamed(value: Any, names: dict[str, str]) -> Any:
+    """The value with its references to schemas following their new names."""
     if isinstance(value, dict):
-        return {
-            key: _reference(item, service) if key == "$ref" else _renamed(item, service) for key, item in value.items()
-        }
+        return {key: _reference(item, names) if key == "$ref" else _renamed(item, names) for key, item in value.items()}
     if isinstance(value, list):
-        return [_renamed(item, service) for item in value]
+        return [_renamed(item, names) for item in value]
     return value
 
 
-def _reference(target: Any, service: str) -> Any:
-    prefix, separator, name = str(target).rpartition("/")
-    return f"{prefix}{separator}{service}.{name}" if str(target).startswith("#/components/") else target
+def _reference(target: Any, names: dict[str, str]) -> Any:
+    prefix, _, name = str(target).rpartition("/")
+    return f"{prefix}/{names[name]}" if prefix == "#/components/schemas" else target
 
 
 def _security(issuer: str) -> Document:

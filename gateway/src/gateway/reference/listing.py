@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from cme_kit.openapi_answers import problem_codes
+
 Document = dict[str, Any]
 METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 #: How deep nested bodies are listed; what is deeper stands in the document.
@@ -95,12 +97,15 @@ class Listing:
         )
 
     def _answer(self, status: str, answer: Document) -> Answer:
+        if "$ref" in answer:
+            answer = self._document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
         schema: Document = next((content.get("schema", {}) for content in answer.get("content", {}).values()), {})
-        # Problem documents are all alike and shown once.
+        # Problem documents are all alike and shown once; what differs is their codes.
         fields = list(self._fields(schema)) if status.startswith("2") else []
         known = int(status) if status.isdigit() else None
         phrase = HTTPStatus(known).phrase if known else ""
-        return Answer(status, answer.get("description") or phrase, fields)
+        codes = ", ".join(sorted(problem_codes(answer)))
+        return Answer(status, codes or answer.get("description") or phrase, fields)
 
     def _fields(self, schema: Document, prefix: str = "", depth: int = 0) -> Iterator[Field]:
         resolved = self._resolve(schema)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from cme_kit.auth import Public
-from cme_kit.http import Provided, content_etag, not_modified
+from cme_kit.http import ConditionalRequest, Provided, content_etag
 from cme_kit.pages import Pages
 from cme_kit.problems import NotFound
 from fastapi import APIRouter, Request, Response
@@ -26,11 +26,11 @@ async def home(_: Everybody) -> RedirectResponse:
 
 
 @router.get("/openapi.json")
-async def openapi(request: Request, _: Everybody, document: DocumentHere) -> Response:
+async def openapi(held: ConditionalRequest, _: Everybody, document: DocumentHere) -> Response:
     """The whole API as OpenAPI 3.1."""
     etag = content_etag(document.json)
     headers = {"ETag": etag, "Cache-Control": "public, max-age=300"}
-    if not_modified(request, etag):
+    if held.has(etag):
         return Response(status_code=304, headers=headers)
     return Response(document.json, 200, headers, "application/json")
 

@@ -22,6 +22,7 @@ from cme_kit.strict_json import StrictRoute
 IDEMPOTENCY = "idempotency"
 INDEXES = (Index(IDEMPOTENCY, ("created",), expire_seconds=int(timedelta(days=2).total_seconds())),)
 KEY_PATTERN = re.compile(r"^[\x21-\x7e]{1,255}$")
+REVISION_PATTERN = re.compile(r'^(?:W/)?"(\d{1,18})"$')
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -71,15 +72,16 @@ class IdempotentCreation:
     whatever was killed in between. Without a key the transaction simply runs.
     """
 
-    def __init__(self, database: Database, outbox: Outbox, clock: Clock, request: Request) -> None:
+    def __init__(self, database: Database, outbox: Outbox, clock: Clock, request: Request, key: str | None) -> None:
         self._answers = database.collection(IDEMPOTENCY)
         self._outbox = outbox
         self._clock = clock
         self._request = request
+        self._key = key
 
     async def __call__(self, answer: type[Model], work: Callable[[Transaction], Awaitable[Model]]) -> Model:
         """The result of `work`, or the stored one. Raises BadIdempotencyKey or KeyReused."""
-        key = self._request.headers.get("idempotency-key")
+        key = self._key
         if key is None:
             return await self._outbox.transaction(work)
         if not KEY_PATTERN.match(key):
@@ -119,31 +121,73 @@ class IdempotentCreation:
             raise
 
 
-async def _creation(request: Request) -> IdempotentCreation:
+async def creation(
+    request: Request,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            description=(
+                "A new value for each thing to do, such as a UUID. The same request with the same key is done once: a "
+                "repetition gets the first answer (Internet-Draft httpapi-idempotency-key-header-07)."
+            ),
+            json_schema_extra={"pattern": KEY_PATTERN.pattern, "examples": ["8e03978e-40d5-43e8-bc93-6894a57f9324"]},
+        ),
+    ] = None,
+) -> IdempotentCreation:
+    """What `Once` stands for."""
     platform = request.app.state.platform
-    return IdempotentCreation(platform.database, platform.outbox, platform.clock, request)
+    return IdempotentCreation(platform.database, platform.outbox, platform.clock, request, idempotency_key)
 
 
 #: In a handler: `once: Once`, then `return await once(ApplicationView, lambda tx: applications.submit(tx, …))`.
-Once = Annotated[IdempotentCreation, Depends(_creation)]
+Once = Annotated[IdempotentCreation, Depends(creation)]
 
 
-async def _if_match(if_match: Annotated[str | None, Header()] = None) -> int:
+async def if_match(
+    if_match: Annotated[
+        str | None,
+        Header(
+            alias="If-Match",
+            description=(
+                "The `ETag` you last read; nothing is changed when the resource changed since "
+                "(RFC 9110 section 13.1.1). Required: 428 without it."
+            ),
+            json_schema_extra={"pattern": REVISION_PATTERN.pattern, "examples": ['"3"']},
+        ),
+    ] = None,
+) -> int:
+    """What `ExpectedRevision` stands for. Raises PreconditionRequired or PreconditionFailed."""
     if if_match is None:
         raise PreconditionRequired("Send If-Match with the ETag you last read.")
-    match = re.fullmatch(r'(?:W/)?"(\d+)"', if_match.strip())
+    match = REVISION_PATTERN.match(if_match.strip())
     if match is None:
         raise PreconditionFailed("If-Match names no revision of this resource; read it again.")
     return int(match[1])
 
 
 #: The revision that the caller saw, from `If-Match`; 428 without it.
-ExpectedRevision = Annotated[int, Depends(_if_match)]
+ExpectedRevision = Annotated[int, Depends(if_match)]
 
 
-def set_etag(response: Response, revision: int) -> None:
-    """Name the revision of the returned resource."""
-    response.headers["ETag"] = f'"{revision}"'
+class EntityTag:
+    """Names the revision of the returned resource in its `ETag`."""
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+
+    def set(self, revision: int) -> None:
+        """The resource is returned in this revision."""
+        self._response.headers["ETag"] = f'"{revision}"'
+
+
+async def entity_tag(response: Response) -> EntityTag:
+    """What `Tagged` stands for."""
+    return EntityTag(response)
+
+
+#: In a handler: `etag: Tagged`, then `etag.set(view.revision)`.
+Tagged = Annotated[EntityTag, Depends(entity_tag)]
 
 
 def stale() -> PreconditionFailed:
@@ -158,10 +202,29 @@ def content_etag(body: bytes) -> str:
     return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
 
 
-def not_modified(request: Request, etag: str) -> bool:
-    """Whether the caller already has this representation (`If-None-Match`, RFC 9110 section 13.1.2)."""
-    offered = request.headers.get("if-none-match", "")
-    return offered.strip() == "*" or etag in [part.strip().removeprefix("W/") for part in offered.split(",")]
+class Conditional:
+    """Which representations the caller has already (`If-None-Match`, RFC 9110 section 13.1.2)."""
+
+    def __init__(self, if_none_match: str | None) -> None:
+        self.is_given = if_none_match is not None
+        self._tags = [part.strip().removeprefix("W/") for part in (if_none_match or "").split(",")]
+
+    def has(self, etag: str) -> bool:
+        """Whether the caller has this one, so that 304 is the answer."""
+        return "*" in self._tags or etag in self._tags
+
+
+async def conditional(
+    if_none_match: Annotated[
+        str | None, Header(alias="If-None-Match", description="An `ETag` you have: 304 when it still holds")
+    ] = None,
+) -> Conditional:
+    """What `ConditionalRequest` stands for."""
+    return Conditional(if_none_match)
+
+
+#: In a handler: `held: ConditionalRequest`, then `if held.has(etag): return Response(status_code=304, …)`.
+ConditionalRequest = Annotated[Conditional, Depends(conditional)]
 
 
 class Paging(BaseModel):
@@ -171,15 +234,16 @@ class Paging(BaseModel):
     limit: int = 50
 
 
-async def _paging(
+async def paging(
     after: Annotated[str | None, Query(max_length=200, description="The `next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=500, description="Most records to answer")] = 50,
 ) -> Paging:
+    """What `Paged` stands for."""
     return Paging(after=after, limit=limit)
 
 
 #: In a handler: `paging: Paged`.
-Paged = Annotated[Paging, Depends(_paging)]
+Paged = Annotated[Paging, Depends(paging)]
 
 
 def page_of(

@@ -1,15 +1,20 @@
-"""The OpenAPI document of a service, with each operation's access rule and the problem document of every error."""
+"""The OpenAPI document of a service: what a signature says is documented, so that nothing is said twice."""
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from cme_kit.auth import Requirement
-from cme_kit.problems import MEDIA_TYPE
+from cme_kit import http
+from cme_kit.auth import InsufficientScope, InvalidDpopProof, Requirement, Unauthenticated
+from cme_kit.openapi_answers import HEADERS, Document, add_headers, add_refusals, share_answers
+from cme_kit.problems import InternalError, InvalidRequest, NotFound, ServiceError, Unavailable
+from cme_kit.strict_json import MalformedJson, StrictRoute, UnsupportedMediaType
 
 SECURITY_SCHEME = "oauth2"
 
@@ -22,28 +27,97 @@ def api_routes(app: FastAPI) -> list[APIRoute]:
 
 def requirement_of(route: APIRoute) -> Requirement | None:
     """The access rule in a route's signature, or None when it has none (which a test forbids)."""
-    pending: list[Dependant] = [route.dependant]
-    while pending:
-        dependant = pending.pop()
-        if isinstance(dependant.call, Requirement):
-            return dependant.call
-        pending.extend(dependant.dependencies)
-    return None
+    return next((call for call in _dependencies(route) if isinstance(call, Requirement)), None)
 
 
-def openapi_of(app: FastAPI) -> dict[str, Any]:
+def openapi_of(app: FastAPI) -> Document:
     """The document (OpenAPI 3.1): one of several scopes is several security requirements, public is an empty list."""
-    document = app.openapi()
+    document = copy.deepcopy(app.openapi())
     for route in api_routes(app):
         if not route.include_in_schema:
             continue
-        requirement = requirement_of(route)
-        scopes = requirement.scopes if requirement else ()
         for method in route.methods or ():
-            operation = document["paths"][route.path_format][method.lower()]
-            operation["security"] = [{SECURITY_SCHEME: [scope]} for scope in scopes]
-            operation["operationId"] = f"{route.tags[0] if route.tags else 'service'}_{route.name}"
-            for status, answer in operation["responses"].items():
-                if status.startswith(("4", "5")) and "application/json" in answer.get("content", {}):
-                    answer["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+            _complete(document["paths"][route.path_format][method.lower()], route)
+    components = document.setdefault("components", {})
+    components["headers"] = dict(HEADERS)
+    share_answers(document)
     return document
+
+
+def _complete(operation: Document, route: APIRoute) -> None:
+    """Add what FastAPI does not see: the rules that dependencies of ours enforce."""
+    requirement = requirement_of(route)
+    scopes = requirement.scopes if requirement else ()
+    operation["security"] = [{SECURITY_SCHEME: [scope]} for scope in scopes]
+    operation["operationId"] = f"{route.tags[0] if route.tags else 'service'}_{route.name}"
+    answers: Document = operation["responses"]
+    answers.pop("4XX", None)
+    calls = set(_dependencies(route))
+    parameters = list(_parameters(operation, required="If-Match" if http.if_match in calls else ""))
+    if parameters:
+        operation["parameters"] = parameters
+    succeeded = [answer for status, answer in answers.items() if status.startswith("2")]
+    if http.conditional in calls:
+        answers["304"] = {"description": "You have the current representation"}
+        succeeded.append(answers["304"])
+    for answer in succeeded:
+        if http.entity_tag in calls or http.conditional in calls:
+            add_headers(answer, "ETag")
+        if http.paging in calls:
+            add_headers(answer, "Link")
+    add_refusals(operation, *_implied(operation, route, calls, scopes))
+    operation["responses"] = dict(sorted(answers.items()))
+
+
+def _implied(
+    operation: Document, route: APIRoute, calls: set[Callable[..., Any]], scopes: tuple[str, ...]
+) -> Iterator[type[ServiceError]]:
+    """The problems that follow from a signature."""
+    body = operation.get("requestBody", {}).get("content", {})
+    if "application/json" in body and isinstance(route, StrictRoute):
+        yield from (MalformedJson, UnsupportedMediaType)
+    if http.creation in calls:
+        yield from (http.BadIdempotencyKey, http.KeyReused)
+    if scopes:
+        yield from (Unauthenticated, InvalidDpopProof, InsufficientScope)
+    if "{" in route.path_format:
+        yield NotFound
+    if http.if_match in calls:
+        yield from (http.PreconditionRequired, http.PreconditionFailed)
+    if route.body_field is not None or any(map(_is_bounded, operation.get("parameters", []))):
+        yield InvalidRequest
+    yield from (InternalError, Unavailable)
+
+
+def _parameters(operation: Document, required: str) -> Iterator[Document]:
+    """The parameters as they are on the wire: none is null, and a name stands once, whatever its capitals."""
+    seen: set[tuple[str, str]] = set()
+    for parameter in operation.get("parameters", []):
+        place = (parameter["in"], parameter["name"].lower())
+        schema = {key: value for key, value in parameter["schema"].items() if key != "description"}
+        alternatives = [one for one in schema.pop("anyOf", []) if one != {"type": "null"}]
+        merged = {**schema, **alternatives[0]} if len(alternatives) == 1 else schema
+        if len(alternatives) > 1:
+            merged["anyOf"] = alternatives
+        described = {**parameter, "schema": merged}
+        if parameter["name"] == required:
+            described["required"] = True
+        if place not in seen:
+            seen.add(place)
+            yield described
+
+
+def _is_bounded(parameter: Document) -> bool:
+    """Whether some text is refused as this parameter; headers of ours have refusals of their own."""
+    schema = parameter["schema"]
+    free = schema.get("type") == "string" and not set(schema) - {"type", "title", "default", "description", "examples"}
+    return parameter["in"] != "header" and not free
+
+
+def _dependencies(route: APIRoute) -> Iterator[Callable[..., Any]]:
+    pending: list[Dependant] = [route.dependant]
+    while pending:
+        dependant = pending.pop()
+        if dependant.call is not None:
+            yield dependant.call
+        pending.extend(dependant.dependencies)

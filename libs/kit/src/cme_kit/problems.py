@@ -86,6 +86,18 @@ class Unprocessable(ServiceError):
     code, status = "unprocessable", 422
 
 
+class InvalidRequest(Unprocessable):
+    """The request does not fit the interface; `errors` lists each field to change."""
+
+    code = "invalid_request"
+
+
+class InternalError(ServiceError):
+    """Something failed on our side; quote the trace_id to us."""
+
+    code, status = "internal_error", 500
+
+
 class Unavailable(ServiceError):
     """Something this service needs does not answer; trying again later helps."""
 
@@ -144,7 +156,7 @@ def install_problem_handlers(app: FastAPI) -> None:
         if any(item["type"] == "json_invalid" for item in found):
             return problem_response(400, "malformed_json", "The body is not valid JSON.", errors=_field_errors(found))
         detail = "The request does not fit the interface; errors lists each field to change. Nothing was changed."
-        return problem_response(422, "invalid_request", detail, errors=_field_errors(found))
+        return problem_response(InvalidRequest.status, InvalidRequest.code, detail, errors=_field_errors(found))
 
     @app.exception_handler(HTTPException)
     async def http_error(_request: Request, error: HTTPException) -> Response:
@@ -165,7 +177,8 @@ def install_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
         log.error("unexpected error", path=request.url.path, exc_info=error)
-        return problem_response(500, "internal_error", "Something failed on our side. Quote the trace_id to us.")
+        detail = "Something failed on our side. Quote the trace_id to us."
+        return problem_response(InternalError.status, InternalError.code, detail)
 
 
 def retry_after_seconds(seconds: float) -> str:

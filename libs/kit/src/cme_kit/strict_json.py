@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.params import Form
 from fastapi.routing import APIRoute
 
 from cme_kit.problems import ServiceError
@@ -20,6 +22,17 @@ class MalformedJson(ServiceError):
     """The body is no JSON that may be stored and sent on."""
 
     code, status = "malformed_json", 400
+
+
+class UnsupportedMediaType(ServiceError):
+    """The body is declared as something else than what is read here (RFC 9110 section 15.5.16)."""
+
+    code, status = "unsupported_media_type", 415
+
+
+def is_json(media_type: str) -> bool:
+    """Whether a media type, in small letters and without parameters, is JSON or built on it (RFC 6839)."""
+    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -113,14 +126,20 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Any]:
         """Wrap the handler so that it sees a StrictRequest."""
         handler = super().get_route_handler()
+        reads_json = self.body_field is not None and not isinstance(self.body_field.field_info, Form)
 
         async def strict(request: Request) -> Response:
             strict_request = StrictRequest(request.scope, request.receive)
             media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             # Parsed here, because FastAPI turns what a parser raises inside it into an error of its own.
-            if media_type in ("", "application/json") and await strict_request.body():
+            if is_json(media_type) and await strict_request.body():
                 await strict_request.json()
+            elif reads_json and await strict_request.body():
+                raise UnsupportedMediaType("Send the body as JSON, with Content-Type: application/json.")
             response: Response = await handler(strict_request)
+            if response.status_code == HTTPStatus.NO_CONTENT and "content-type" in response.headers:
+                # FastAPI names the type of the body that is not there.
+                del response.headers["content-type"]
             return response
 
         return strict

@@ -30,6 +30,7 @@ from pymongo import MongoClient
 
 from cme_kit.auth import TokenVerifier
 from cme_kit.clock import SystemClock
+from cme_kit.documented import Documented
 from cme_kit.ids import new_event_id, new_id
 from cme_kit.settings import DeployableSettings, ServiceSettings
 from cme_kit.streams import owned_streams, provision_streams, stream_of
@@ -270,11 +271,12 @@ class RunningService:
 
 @asynccontextmanager
 async def running(app: FastAPI, tokens: Tokens) -> AsyncIterator[RunningService]:
-    """Run an app with its lifespan; requests go to it without a socket."""
+    """Run an app with its lifespan; requests go to it without a socket, and its answers must be documented."""
     async with app.router.lifespan_context(app):
         app.state.verifier = tokens.verifier()
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url=ISSUER) as client:
+        hooks: dict[str, list[Callable[..., Any]]] = {"response": [Documented(app)]}
+        async with httpx.AsyncClient(transport=transport, base_url=ISSUER, event_hooks=hooks) as client:
             yield RunningService(app, client)
 
 

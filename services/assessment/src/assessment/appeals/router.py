@@ -6,12 +6,21 @@ from typing import Annotated
 
 from cme_kit.auth import Principal, Requires
 from cme_kit.http import Once, Paged, Provided, page_of, service_router
+from cme_kit.openapi_answers import refusals
 from cme_kit.schemas import Page
 from fastapi import Query, Request, Response
 
-from assessment.appeals.domain import AppealState
+from assessment.appeals.domain import AlreadyAppealed, AlreadyDecided, AppealState, DecisionDoesNotFit
 from assessment.appeals.schemas import AppealView, NewAppeal, NewDecision
 from assessment.appeals.service import Appeals
+from assessment.credits.domain import (
+    AppealOpen,
+    DateOutOfOrder,
+    PersonNeeded,
+    SeparationOfDuties,
+    UnfitMarks,
+    WrongState,
+)
 
 router = service_router("appeals", "/assessment/v1")
 Service = Annotated[Appeals, Provided(Appeals)]
@@ -20,7 +29,9 @@ Reader = Annotated[
 ]
 
 
-@router.post("/credits/{credit_id}/appeals", status_code=201)
+@router.post(
+    "/credits/{credit_id}/appeals", status_code=201, responses=refusals(AlreadyAppealed, AppealOpen, WrongState)
+)
 async def lodge_appeal(
     credit_id: str,
     body: NewAppeal,
@@ -35,7 +46,12 @@ async def lodge_appeal(
     return await once(AppealView, lambda tx: appeals.lodge(tx, principal, credit_id, body))
 
 
-@router.post("/appeals/{appeal_id}/decision")
+@router.post(
+    "/appeals/{appeal_id}/decision",
+    responses=refusals(
+        AlreadyDecided, DecisionDoesNotFit, DateOutOfOrder, PersonNeeded, SeparationOfDuties, UnfitMarks
+    ),
+)
 async def decide_appeal(
     appeal_id: str,
     body: NewDecision,

@@ -5,11 +5,21 @@ from __future__ import annotations
 from typing import Annotated
 
 from cme_kit.auth import Principal, Requires
-from cme_kit.http import Once, Paged, Provided, page_of, service_router, set_etag
+from cme_kit.http import Once, Paged, Provided, Tagged, page_of, service_router
+from cme_kit.openapi_answers import refusals
 from cme_kit.schemas import Page
 from fastapi import Query, Request, Response
 
-from assessment.credits.domain import CreditState
+from assessment.credits.domain import (
+    AppealOpen,
+    CreditState,
+    DateOutOfOrder,
+    NotAchieved,
+    PersonNeeded,
+    SeparationOfDuties,
+    UnfitMarks,
+    WrongState,
+)
 from assessment.credits.schemas import CreditView, NewAssessment, NewRecognition, NewValidation
 from assessment.credits.service import Credits
 
@@ -29,7 +39,13 @@ Validator = Annotated[Principal, Requires("assessment.credits:validate")]
 Recogniser = Annotated[Principal, Requires("assessment.credits:recognise")]
 
 
-@router.post("/submissions/{submission_id}/assessment", status_code=201)
+@router.post(
+    "/submissions/{submission_id}/assessment",
+    status_code=201,
+    responses=refusals(
+        AppealOpen, DateOutOfOrder, NotAchieved, PersonNeeded, SeparationOfDuties, UnfitMarks, WrongState
+    ),
+)
 async def assess(
     submission_id: str, body: NewAssessment, principal: Assessor, service: Service, once: Once
 ) -> CreditView:
@@ -41,7 +57,10 @@ async def assess(
     return await once(CreditView, lambda tx: service.assess(tx, principal, submission_id, body))
 
 
-@router.post("/credits/{credit_id}/validation")
+@router.post(
+    "/credits/{credit_id}/validation",
+    responses=refusals(AppealOpen, DateOutOfOrder, NotAchieved, PersonNeeded, SeparationOfDuties, WrongState),
+)
 async def validate(
     credit_id: str, body: NewValidation, principal: Validator, service: Service, once: Once
 ) -> CreditView:
@@ -52,7 +71,10 @@ async def validate(
     return await once(CreditView, lambda tx: service.validate(tx, principal, credit_id, body))
 
 
-@router.post("/credits/{credit_id}/recognition")
+@router.post(
+    "/credits/{credit_id}/recognition",
+    responses=refusals(AppealOpen, DateOutOfOrder, NotAchieved, PersonNeeded, SeparationOfDuties, WrongState),
+)
 async def recognise(
     credit_id: str, body: NewRecognition, principal: Recogniser, service: Service, once: Once
 ) -> CreditView:
@@ -80,8 +102,8 @@ async def list_credits(
 
 
 @router.get("/credits/{credit_id}")
-async def read_credit(credit_id: str, response: Response, principal: Reader, service: Service) -> CreditView:
+async def read_credit(credit_id: str, etag: Tagged, principal: Reader, service: Service) -> CreditView:
     """One credit with its marks, its steps and its history."""
     credit = await service.read(principal, credit_id)
-    set_etag(response, credit.revision)
+    etag.set(credit.revision)
     return credit

@@ -5,14 +5,29 @@ from __future__ import annotations
 from typing import Annotated
 
 from cme_kit.auth import Principal, Requires
-from cme_kit.http import Once, Paged, Provided, page_of, service_router
+from cme_kit.http import ConditionalRequest, Once, Paged, Provided, page_of, service_router
+from cme_kit.openapi_answers import refusals, representations
 from cme_kit.outbox import Outbox
 from cme_kit.problems import ServiceError
 from cme_kit.schemas import Page
+from cme_kit.strict_json import UnsupportedMediaType
 from fastapi import APIRouter, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
-from assessment.evidence.domain import EXTENSIONS, Submission, SubmissionState, check_content, check_size
+from assessment.evidence.domain import (
+    EXTENSIONS,
+    ContentMismatch,
+    ContentTooLarge,
+    LearnerWithdrawn,
+    NoAgreement,
+    NotOpen,
+    Submission,
+    SubmissionState,
+    TooManySubmissions,
+    UnitAchieved,
+    check_content,
+    check_size,
+)
 from assessment.evidence.schemas import NewSubmission, SubmissionView
 from assessment.evidence.service import Evidence
 
@@ -26,19 +41,17 @@ Reader = Annotated[
 ]
 
 
-class UnsupportedMediaType(ServiceError):
-    """The body claims to be something else than was declared (RFC 9110 section 15.5.16)."""
-
-    code, status = "unsupported_media_type", 415
-
-
 class IncompleteContent(ServiceError):
     """The connection ended before the body did."""
 
     code, status = "incomplete_content", 400
 
 
-@router.post("/learners/{enrolment_id}/units/{unit_id}/submissions", status_code=201)
+@router.post(
+    "/learners/{enrolment_id}/units/{unit_id}/submissions",
+    status_code=201,
+    responses=refusals(ContentTooLarge, LearnerWithdrawn, NoAgreement, TooManySubmissions, UnitAchieved),
+)
 async def declare_evidence(
     enrolment_id: str, unit_id: str, body: NewSubmission, principal: Submitter, evidence: Service, once: Once
 ) -> SubmissionView:
@@ -58,6 +71,16 @@ async def declare_evidence(
             "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
         }
     },
+    responses=refusals(
+        ContentMismatch,
+        ContentTooLarge,
+        LearnerWithdrawn,
+        NoAgreement,
+        NotOpen,
+        UnitAchieved,
+        IncompleteContent,
+        UnsupportedMediaType,
+    ),
 )
 async def hand_in_evidence(
     submission_id: str,
@@ -123,9 +146,9 @@ async def read_submission(submission_id: str, principal: Reader, evidence: Servi
 @content_router.get(
     "/submissions/{submission_id}/content",
     response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {}}, "description": "The bytes, in the declared type"}},
+    responses=representations(*EXTENSIONS),
 )
-async def read_content(submission_id: str, principal: Reader, evidence: Service) -> Response:
+async def read_content(submission_id: str, held: ConditionalRequest, principal: Reader, evidence: Service) -> Response:
     """The bytes of a piece of evidence, always as a download."""
     submission, content = await evidence.read_content(principal, submission_id)
     # Learners upload what they like: a browser neither guesses the type nor shows it on this origin.
@@ -137,10 +160,12 @@ async def read_content(submission_id: str, principal: Reader, evidence: Service)
         "Cache-Control": "private, no-store",
         "ETag": f'"{submission.sha256}"',
     }
+    if held.has(headers["ETag"]):
+        return Response(status_code=304, headers={"ETag": headers["ETag"]})
     return Response(content, media_type=submission.media_type, headers=headers)
 
 
-@router.delete("/submissions/{submission_id}", status_code=204)
+@router.delete("/submissions/{submission_id}", status_code=204, responses=refusals(NotOpen))
 async def take_back_evidence(
     submission_id: str, principal: Submitter, evidence: Service, outbox: Annotated[Outbox, Provided(Outbox)]
 ) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 
 from cme_kit.auth import Principal, Requires
-from cme_kit.http import ExpectedRevision, Paged, Provided, page_of, service_router, set_etag
+from cme_kit.http import ExpectedRevision, Paged, Provided, Tagged, page_of, service_router
+from cme_kit.openapi_answers import refusals
 from cme_kit.outbox import Outbox
 from cme_kit.schemas import Page
 from fastapi import Query, Request, Response
 
+from assessment.plans.domain import DutiesNotSeparated, UnsoundRubric
 from assessment.plans.schemas import PlanChange, PlanView
-from assessment.plans.service import Plans
+from assessment.plans.service import Plans, UnknownOrganisation
 
 router = service_router("plans", "/assessment/v1")
 Service = Annotated[Plans, Provided(Plans)]
@@ -34,18 +36,18 @@ async def list_plans(
 
 
 @router.get("/plans/{plan_id}")
-async def read_plan(plan_id: str, response: Response, _: Reader, plans: Service) -> PlanView:
+async def read_plan(plan_id: str, etag: Tagged, _: Reader, plans: Service) -> PlanView:
     """One plan with its outcomes and rubric."""
     plan = await plans.read(plan_id)
-    set_etag(response, plan.revision)
+    etag.set(plan.revision)
     return plan
 
 
-@router.put("/plans/{plan_id}")
+@router.put("/plans/{plan_id}", responses=refusals(DutiesNotSeparated, UnsoundRubric, UnknownOrganisation))
 async def change_plan(
     plan_id: str,
     body: PlanChange,
-    response: Response,
+    etag: Tagged,
     revision: ExpectedRevision,
     _: Annotated[Principal, Requires("assessment.plans:write")],
     plans: Service,
@@ -56,5 +58,5 @@ async def change_plan(
     Credits that are already assessed keep the rubric they were assessed by; the duties hold for the next step.
     """
     plan = await outbox.transaction(lambda tx: plans.change(tx, plan_id, revision, body))
-    set_etag(response, plan.revision)
+    etag.set(plan.revision)
     return plan

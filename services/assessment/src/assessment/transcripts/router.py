@@ -6,16 +6,17 @@ from typing import Annotated
 
 from cme_kit.auth import Principal, Requires
 from cme_kit.http import Provided, service_router
+from cme_kit.openapi_answers import refusals
 
 from assessment.transcripts.schemas import Progress, Transcript
-from assessment.transcripts.service import Transcripts
+from assessment.transcripts.service import ProgrammeNotKnown, Transcripts
 
 router = service_router("transcripts", "/assessment/v1")
 Service = Annotated[Transcripts, Provided(Transcripts)]
 Reader = Annotated[Principal, Requires("assessment.transcripts:read")]
 
 
-@router.get("/learners/{enrolment_id}/transcript")
+@router.get("/learners/{enrolment_id}/transcript", responses=refusals(ProgrammeNotKnown))
 async def read_transcript(enrolment_id: str, principal: Reader, transcripts: Service) -> Transcript:
     """A learner's transcript: targeted against achieved outcomes on the pinned programme version.
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cme_kit.auth import Public
 from cme_kit.http import Provided, service_router
+from cme_kit.openapi_answers import representations
 from cme_kit.pages import Pages, wants
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
@@ -26,7 +27,7 @@ SHARED = {"Vary": "Accept", "Access-Control-Allow-Origin": "*", "Cache-Control":
     "/achievements/{achievement_id}",
     summary="What a badge stands for",
     response_class=Response,
-    responses={200: {"content": {"application/json": {}, "application/ld+json": {}, "text/html": {}}}},
+    responses=representations("application/json", "application/ld+json", "text/html"),
 )
 async def achievement(
     request: Request,
@@ -49,7 +50,7 @@ async def achievement(
     "/achievements/{achievement_id}/image.svg",
     summary="The drawing of an achievement",
     response_class=Response,
-    responses={200: {"content": {"image/svg+xml": {}}}},
+    responses=representations("image/svg+xml"),
 )
 async def achievement_image(achievement_id: str, service: Service, _: Everybody) -> Response:
     """The badge without a holder or a year."""

@@ -6,13 +6,14 @@ from typing import Annotated
 
 from cme_kit.auth import Principal, Requires
 from cme_kit.http import Once, Paged, Provided, page_of, service_router
+from cme_kit.openapi_answers import refusals
 from cme_kit.outbox import Transaction
 from cme_kit.schemas import Page
 from fastapi import Query, Request, Response
 
 from credentials.achievements.domain import Kind
 from credentials.awards.schemas import AwardView, ReissueRequest, RevocationRequest, award_view
-from credentials.awards.service import Awards
+from credentials.awards.service import Awards, NotIssued, NotRevoked
 from credentials.keys.service import Issuer
 
 router = service_router("awards", "/credentials/v1")
@@ -49,7 +50,9 @@ async def read_award(award_id: str, service: Service, issuer: TheIssuer, princip
     return award_view(issuer.public_url, await service.find(award_id, principal))
 
 
-@router.post("/awards/{award_id}/revocation", summary="Revoke a credential", status_code=201)
+@router.post(
+    "/awards/{award_id}/revocation", summary="Revoke a credential", status_code=201, responses=refusals(NotIssued)
+)
 async def revoke(
     award_id: str, body: RevocationRequest, service: Service, issuer: TheIssuer, once: Once, _: Registrar
 ) -> AwardView:
@@ -61,7 +64,9 @@ async def revoke(
     return await once(AwardView, work)
 
 
-@router.post("/awards/{award_id}/reissue", summary="Issue a revoked award again", status_code=201)
+@router.post(
+    "/awards/{award_id}/reissue", summary="Issue a revoked award again", status_code=201, responses=refusals(NotRevoked)
+)
 async def reissue(
     award_id: str, body: ReissueRequest, service: Service, issuer: TheIssuer, once: Once, _: Registrar
 ) -> AwardView:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cme_kit.auth import Public
 from cme_kit.http import Provided, service_router
+from cme_kit.openapi_answers import refusals, representations
 from cme_kit.pages import Pages, wants
 from cme_kit.problems import NotFound
 from fastapi import Request, Response
@@ -24,7 +25,7 @@ SIGNED = ("application/vc+ld+json", "application/ld+json", "application/json", "
     "/badges/{credential_id}",
     summary="A badge",
     response_class=Response,
-    responses={200: {"content": {media_type: {} for media_type in (*SIGNED, "text/html")}}},
+    responses=representations(*SIGNED, "text/html") | refusals(NotFound, as_page=True),
 )
 async def badge(
     request: Request,
@@ -54,7 +55,7 @@ async def badge(
     "/badges/{credential_id}/image.svg",
     summary="A badge as a baked image",
     response_class=Response,
-    responses={200: {"content": {"image/svg+xml": {}}}},
+    responses=representations("image/svg+xml"),
 )
 async def badge_image(credential_id: str, service: Service, _: Everybody) -> Response:
     """The drawn badge with the signed credential inside (Open Badges 3.0, baked SVG)."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from cme_kit.auth import Public
-from cme_kit.http import Provided, content_etag, not_modified, service_router
-from fastapi import Path, Request, Response
+from cme_kit.http import ConditionalRequest, Provided, content_etag, service_router
+from cme_kit.openapi_answers import representations
+from fastapi import Path, Response
 
 from credentials.status.service import StatusLists
 
@@ -20,10 +21,10 @@ router = service_router("verification", "/credentials/v1")
     "/status/{number}",
     summary="A signed status list",
     response_class=Response,
-    responses={200: {"content": {MEDIA_TYPE: {}}}, 304: {"description": "Unchanged"}},
+    responses=representations(MEDIA_TYPE),
 )
 async def status_list(
-    request: Request,
+    held: ConditionalRequest,
     number: Annotated[int, Path(ge=1, le=HIGHEST_NUMBER)],
     lists: Annotated[StatusLists, Provided(StatusLists)],
     _: Annotated[None, Public()],
@@ -32,6 +33,6 @@ async def status_list(
     body = (await lists.find(number)).signed.encode()
     etag = content_etag(body)
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
-    if not_modified(request, etag):
+    if held.has(etag):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type=MEDIA_TYPE)

@@ -6,10 +6,12 @@ from typing import Annotated
 
 from cme_kit.auth import Public
 from cme_kit.http import Provided, service_router
+from cme_kit.openapi_answers import refusals
 from cme_kit.pages import Pages
 from cme_kit.problems import NotFound, ServiceError, Unprocessable
 from cme_kit.strict_json import MalformedJson, parse
 from fastapi import Form, Request, Response, UploadFile
+from fastapi.responses import HTMLResponse
 
 from credentials.badges.service import Badges
 from credentials.jsonld.domain import MAX_BYTES, Json
@@ -53,7 +55,11 @@ class Unreadable(Unprocessable):
         super().__init__("Send the address of a badge, a signed JSON document, or a badge image with one inside.")
 
 
-@router.post("/credentials/v1/verification", summary="Verify a credential")
+@router.post(
+    "/credentials/v1/verification",
+    summary="Verify a credential",
+    responses=refusals(NotFound, DocumentTooLarge, ForeignAddress),
+)
 async def verify(
     request: Request, body: VerificationRequest, service: Service, badges: Public_, _: Everybody
 ) -> VerificationView:
@@ -74,13 +80,18 @@ async def _by_address(url: str, badges: Badges) -> Json:
     return await badges.signed(credential_id)
 
 
-@router.get("/verify", summary="The page that verifies a badge", response_class=Response)
+@router.get("/verify", summary="The page that verifies a badge", response_class=HTMLResponse)
 async def verify_page(request: Request, pages: ThePages, _: Everybody) -> Response:
     """A form for an address, a text or a file."""
     return pages.render(request, "verify.html", verdict=None, error=None, text="")
 
 
-@router.post("/verify", summary="Verify a pasted or chosen badge", response_class=Response)
+@router.post(
+    "/verify",
+    summary="Verify a pasted or chosen badge",
+    response_class=HTMLResponse,
+    responses=refusals(NotFound, DocumentTooLarge, ForeignAddress, Unreadable, as_page=True),
+)
 async def verify_form(
     request: Request,
     service: Service,

@@ -6,9 +6,10 @@ from typing import Annotated, TypeVar
 
 from cme_kit.auth import Public
 from cme_kit.clock import SystemClock
-from cme_kit.http import Paged, Provided, content_etag, not_modified, page_of, service_router
+from cme_kit.http import Conditional, ConditionalRequest, Paged, Provided, content_etag, page_of, service_router
+from cme_kit.openapi_answers import refusals
 from cme_kit.schemas import LanguageCode, Page
-from fastapi import Query, Request, Response
+from fastapi import Depends, Header, Query, Request, Response
 from pydantic import BaseModel
 
 from curriculum.catalogue.domain import Addresses
@@ -20,7 +21,7 @@ from curriculum.catalogue.schemas import (
     course_summary,
     course_view,
 )
-from curriculum.catalogue.service import Catalogue
+from curriculum.catalogue.service import Catalogue, CourseWithdrawn, UnknownSequence
 from curriculum.programmes.schemas import VersionView, version_view
 from curriculum.programmes.service import Programmes
 
@@ -43,29 +44,46 @@ def last_modified(changed_at: datetime, now: datetime) -> datetime:
     return second - timedelta(seconds=1) if second == now.replace(microsecond=0) else second
 
 
-def unchanged_since(request: Request, changed_at: datetime) -> bool:
-    """Whether `If-Modified-Since` holds; `If-None-Match` goes before it (RFC 9110 section 13.2.2)."""
-    since = request.headers.get("if-modified-since")
-    if since is None or "if-none-match" in request.headers:
-        return False
-    try:
-        return changed_at.replace(microsecond=0) <= parsedate_to_datetime(since)
-    except (TypeError, ValueError):  # not a date: as if it were absent (section 13.1.3)
-        return False
+class Held:
+    """What the caller has of a record; `If-None-Match` goes before `If-Modified-Since` (RFC 9110 section 13.2.2)."""
+
+    def __init__(self, tags: Conditional, since: str | None) -> None:
+        self._tags = tags
+        self._since = since
+
+    def has(self, etag: str, changed_at: datetime | None = None) -> bool:
+        """Whether the caller has what is there now."""
+        if self._tags.is_given or changed_at is None or self._since is None:
+            return self._tags.has(etag)
+        try:
+            return changed_at.replace(microsecond=0) <= parsedate_to_datetime(self._since)
+        except (TypeError, ValueError):  # not a date: as if it were absent (section 13.1.3)
+            return False
+
+
+async def held(
+    tags: ConditionalRequest,
+    if_modified_since: Annotated[
+        str | None, Header(alias="If-Modified-Since", description="Your `Last-Modified`: 304 when it still holds")
+    ] = None,
+) -> Held:
+    """What `HeldByCaller` stands for."""
+    return Held(tags, if_modified_since)
+
+
+HeldByCaller = Annotated[Held, Depends(held)]
 
 
 def validated(
-    request: Request, response: Response, view: View, changed_at: datetime | None, cache: str = REVALIDATE
+    held: Held, response: Response, view: View, changed_at: datetime | None, cache: str = REVALIDATE
 ) -> View | Response:
     """The view with its validators, or 304 when the caller has it already."""
     etag = content_etag(view.model_dump_json().encode())
     headers = {"ETag": etag, "Cache-Control": cache, "Vary": "Accept"}
-    unchanged = not_modified(request, etag)
     if changed_at is not None:
         modified = last_modified(changed_at, SystemClock().now())
         headers["Last-Modified"] = format_datetime(modified, usegmt=True)
-        unchanged = unchanged or unchanged_since(request, changed_at)
-    if unchanged:
+    if held.has(etag, changed_at):
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)
     return view
@@ -74,6 +92,7 @@ def validated(
 @router.get("/courses", response_model=Page[CourseSummary])
 async def list_courses(
     request: Request,
+    held: HeldByCaller,
     response: Response,
     paging: Paged,
     catalogue: Service,
@@ -89,13 +108,13 @@ async def list_courses(
     found = await catalogue.page(paging.after, paging.limit + 1, language)
     items = [course_summary(course, addresses) for course in found]
     page = page_of(request, response, items, paging, lambda course: course.slug)
-    return validated(request, response, page, head.changed_at)
+    return validated(held, response, page, head.changed_at)
 
 
-@router.get("/courses/{slug}", response_model=CourseView)
+@router.get("/courses/{slug}", response_model=CourseView, responses=refusals(CourseWithdrawn))
 async def get_course(
     slug: str,
-    request: Request,
+    held: HeldByCaller,
     response: Response,
     catalogue: Service,
     addresses: Places,
@@ -103,26 +122,26 @@ async def get_course(
 ) -> CourseView | Response:
     """One course: units, learning outcomes, skills, offerings, who validated it. A withdrawn one answers 410."""
     course = await catalogue.course(slug)
-    return validated(request, response, course_view(course, addresses), course.updated_at)
+    return validated(held, response, course_view(course, addresses), course.updated_at)
 
 
 @router.get("/courses/{slug}/versions/{version}", response_model=VersionView)
 async def get_published_version(
     slug: str,
     version: int,
-    request: Request,
+    held: HeldByCaller,
     response: Response,
     programmes: Annotated[Programmes, Provided(Programmes)],
     _: Annotated[None, Public()],
 ) -> VersionView | Response:
     """A published version as it was and will stay, also after newer ones and after the course was withdrawn."""
     found = await programmes.published_version(slug, version)
-    return validated(request, response, version_view(found), found.published_at, FOR_EVER)
+    return validated(held, response, version_view(found), found.published_at, FOR_EVER)
 
 
-@router.get("/changes", response_model=Changes)
+@router.get("/changes", response_model=Changes, responses=refusals(UnknownSequence))
 async def list_changes(
-    request: Request,
+    held: HeldByCaller,
     response: Response,
     catalogue: Service,
     addresses: Places,
@@ -141,4 +160,4 @@ async def list_changes(
         last_sequence=shown[-1].sequence if shown else after,
         more=len(found) > limit,
     )
-    return validated(request, response, changes, shown[-1].changed_at if shown else None)
+    return validated(held, response, changes, shown[-1].changed_at if shown else None)

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 from cme_kit.auth import Public
 from cme_kit.clock import SystemClock
-from cme_kit.http import Provided, content_etag, not_modified, service_router
+from cme_kit.http import Provided, content_etag, service_router
+from cme_kit.openapi_answers import refusals, representations
 from cme_kit.pages import Pages, choose_language, wants
 from cme_kit.problems import NotFound
 from cme_kit.schemas import LANGUAGES, Page
@@ -15,7 +16,7 @@ from fastapi import Query, Request, Response
 from markupsafe import Markup
 
 from curriculum.catalogue.domain import Addresses, Course
-from curriculum.catalogue.router import REVALIDATE, validated
+from curriculum.catalogue.router import REVALIDATE, Held, HeldByCaller, validated
 from curriculum.catalogue.schemas import CourseSummary, CourseView, course_summary, course_view
 from curriculum.catalogue.service import Catalogue, CourseWithdrawn
 from curriculum.courses.domain import (
@@ -30,7 +31,6 @@ from curriculum.courses.domain import (
 from curriculum.linked_data.domain import course_document, list_document, script_text
 
 HTML, JSON_LD, JSON = "text/html", "application/ld+json", "application/json"
-REPRESENTATIONS: dict[int | str, dict[str, Any]] = {200: {"content": {HTML: {}, JSON_LD: {}}}}
 #: What an option of a facet can look like; anything else in the address is ignored.
 OPTIONS = {
     "start": re.compile(r"open|[12]\d{3}-(spring|autumn)"),
@@ -44,7 +44,7 @@ Places = Annotated[Addresses, Provided(Addresses)]
 Rendering = Annotated[Pages, Provided(Pages)]
 
 
-def _linked_data(request: Request, document: dict[str, Any]) -> Response:
+def _linked_data(request: Request, held: Held, document: dict[str, Any]) -> Response:
     body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
     headers = {
         "Cache-Control": REVALIDATE,
@@ -52,14 +52,14 @@ def _linked_data(request: Request, document: dict[str, Any]) -> Response:
         "Vary": "Accept, Accept-Language, Cookie",
         "Content-Type": JSON_LD,
     }
-    return _if_changed(request, Response(body, headers=headers))
+    return _if_changed(held, Response(body, headers=headers))
 
 
-def _if_changed(request: Request, response: Response) -> Response:
+def _if_changed(held: Held, response: Response) -> Response:
     """The response under its entity tag, or 304 when the caller has it."""
     etag = content_etag(bytes(response.body))
     response.headers["ETag"] = etag
-    if not not_modified(request, etag):
+    if not held.has(etag):
         return response
     kept = ("etag", "cache-control", "vary", "content-language", "content-security-policy")
     return Response(
@@ -67,9 +67,10 @@ def _if_changed(request: Request, response: Response) -> Response:
     )
 
 
-@router.get("/courses", response_model=Page[CourseSummary], responses=REPRESENTATIONS)
+@router.get("/courses", response_model=Page[CourseSummary], responses=representations(HTML, JSON_LD))
 async def show_courses(
     request: Request,
+    held: HeldByCaller,
     response: Response,
     catalogue: Service,
     addresses: Places,
@@ -91,20 +92,25 @@ async def show_courses(
     kind = wants(request, HTML, JSON_LD, JSON)
     if kind == JSON:
         items = [course_summary(course, addresses) for course in selection.courses]
-        return validated(request, response, Page(items=items, next=None), None)
+        return validated(held, response, Page(items=items, next=None), None)
     if kind == JSON_LD:
-        return _linked_data(request, list_document(selection.courses, addresses, choose_language(request)))
+        return _linked_data(request, held, list_document(selection.courses, addresses, choose_language(request)))
     shown = [_shown(course, now) for course in selection.courses]
     page = pages.render(
         request, "catalogue.html", q=q, selection=selection, shown=shown, everything=len(courses), UNIT=UNIT
     )
-    return _if_changed(request, page)
+    return _if_changed(held, page)
 
 
-@router.get("/courses/{slug}", response_model=CourseView, responses=REPRESENTATIONS)
+@router.get(
+    "/courses/{slug}",
+    response_model=CourseView,
+    responses=representations(HTML, JSON_LD) | refusals(NotFound, CourseWithdrawn, as_page=True),
+)
 async def show_course(
     slug: str,
     request: Request,
+    held: HeldByCaller,
     response: Response,
     catalogue: Service,
     addresses: Places,
@@ -120,14 +126,14 @@ async def show_course(
             raise
         return pages.render(request, "missing.html", status=error.status, gone=error.status == CourseWithdrawn.status)
     if kind == JSON:
-        return validated(request, response, course_view(course, addresses), course.updated_at)
+        return validated(held, response, course_view(course, addresses), course.updated_at)
     document = course_document(course, addresses, choose_language(request))
     if kind == JSON_LD:
-        return _linked_data(request, document)
+        return _linked_data(request, held, document)
     # Data, not script: the policy does not run it, and `script_text` lets nothing in it end the element.
     embedded = Markup(script_text(document))  # noqa: S704
     shown = _shown(course, SystemClock().now())
-    return _if_changed(request, pages.render(request, "course.html", **shown, embedded=embedded, UNIT=UNIT))
+    return _if_changed(held, pages.render(request, "course.html", **shown, embedded=embedded, UNIT=UNIT))
 
 
 def _shown(course: Course, now: datetime) -> dict[str, Any]:

@@ -3,24 +3,33 @@
 from typing import Annotated
 
 from cme_kit.auth import Principal, Public, Requires
-from cme_kit.http import ExpectedRevision, Once, Paged, Provided, page_of, service_router, set_etag
+from cme_kit.http import ExpectedRevision, Once, Paged, PreconditionFailed, Provided, Tagged, page_of, service_router
+from cme_kit.openapi_answers import refusals
 from cme_kit.schemas import Page
 from fastapi import Query, Request, Response
 
+from curriculum.catalogue.service import NotListed
 from curriculum.offerings.domain import Offering
 from curriculum.offerings.schemas import Cancellation, NewOffering
-from curriculum.offerings.service import Offerings
+from curriculum.offerings.service import (
+    CodeTaken,
+    NotPublished,
+    OfferingIsCancelled,
+    Offerings,
+    ProgrammeFixed,
+    UnfitOffering,
+)
 
 router = service_router("offerings", "/curriculum/v1")
 Service = Annotated[Offerings, Provided(Offerings)]
 Planner = Annotated[Principal, Requires("curriculum.offerings:write")]
 
 
-@router.post("/offerings", status_code=201)
-async def publish_offering(body: NewOffering, once: Once, response: Response, service: Service, _: Planner) -> Offering:
+@router.post("/offerings", status_code=201, responses=refusals(NotListed, CodeTaken, NotPublished, UnfitOffering))
+async def publish_offering(body: NewOffering, once: Once, etag: Tagged, service: Service, _: Planner) -> Offering:
     """Publish a dated run of a published programme version; the catalogue shows it at once."""
     offering = await once(Offering, lambda tx: service.publish(tx, body))
-    set_etag(response, offering.revision)
+    etag.set(offering.revision)
     return offering
 
 
@@ -39,36 +48,39 @@ async def list_offerings(
 
 
 @router.get("/offerings/{offering_id}")
-async def get_offering(
-    offering_id: str, response: Response, service: Service, _: Annotated[None, Public()]
-) -> Offering:
+async def get_offering(offering_id: str, etag: Tagged, service: Service, _: Annotated[None, Public()]) -> Offering:
     """One offering; a cancelled one says why."""
     offering = await service.get(offering_id)
-    set_etag(response, offering.revision)
+    etag.set(offering.revision)
     return offering
 
 
-@router.put("/offerings/{offering_id}")
+@router.put(
+    "/offerings/{offering_id}",
+    responses=refusals(NotListed, CodeTaken, NotPublished, OfferingIsCancelled, ProgrammeFixed, UnfitOffering),
+)
 async def change_offering(
     offering_id: str,
     body: NewOffering,
     _: Planner,
     revision: ExpectedRevision,
     once: Once,
-    response: Response,
+    etag: Tagged,
     service: Service,
 ) -> Offering:
     """Replace what an offering says: dates, seats, sessions. It stays with its programme."""
     offering = await once(Offering, lambda tx: service.change(tx, offering_id, body, revision))
-    set_etag(response, offering.revision)
+    etag.set(offering.revision)
     return offering
 
 
-@router.post("/offerings/{offering_id}/cancellation")
+@router.post(
+    "/offerings/{offering_id}/cancellation", responses=refusals(PreconditionFailed, CodeTaken, OfferingIsCancelled)
+)
 async def cancel_offering(
-    offering_id: str, body: Cancellation, once: Once, response: Response, service: Service, _: Planner
+    offering_id: str, body: Cancellation, once: Once, etag: Tagged, service: Service, _: Planner
 ) -> Offering:
     """Cancel an offering: it leaves the catalogue, and the change feed keeps a tombstone."""
     offering = await once(Offering, lambda tx: service.cancel(tx, offering_id, body.reason))
-    set_etag(response, offering.revision)
+    etag.set(offering.revision)
     return offering

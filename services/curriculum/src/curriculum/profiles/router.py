@@ -4,17 +4,18 @@ from typing import Annotated
 
 from cme_kit.auth import Principal, Public, Requires
 from cme_kit.http import Once, Paged, Provided, page_of, service_router
+from cme_kit.openapi_answers import refusals
 from cme_kit.schemas import Page
 from fastapi import Request, Response
 
 from curriculum.profiles.domain import Profile
 from curriculum.profiles.schemas import NewProfile, Skill
-from curriculum.profiles.service import Profiles
+from curriculum.profiles.service import Profiles, UnfitProfile
 
 router = service_router("profiles", "/curriculum/v1")
 
 
-@router.post("/profiles", status_code=201)
+@router.post("/profiles", status_code=201, responses=refusals(UnfitProfile))
 async def create_profile(
     body: NewProfile,
     once: Once,

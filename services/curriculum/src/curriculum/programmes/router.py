@@ -4,11 +4,13 @@ from collections.abc import Awaitable
 from typing import Annotated
 
 from cme_kit.auth import Principal, Requires
-from cme_kit.http import ExpectedRevision, Once, Paged, Provided, page_of, service_router, set_etag
+from cme_kit.http import ExpectedRevision, Once, Paged, PreconditionFailed, Provided, Tagged, page_of, service_router
+from cme_kit.openapi_answers import refusals
 from cme_kit.problems import NotFound
 from cme_kit.schemas import Page
 from fastapi import Request, Response
 
+from curriculum.catalogue.service import NotListed
 from curriculum.programmes.domain import Programme, Version, VersionState
 from curriculum.programmes.schemas import (
     NoFields,
@@ -18,7 +20,17 @@ from curriculum.programmes.schemas import (
     Withdrawal,
     version_view,
 )
-from curriculum.programmes.service import Programmes
+from curriculum.programmes.service import (
+    AlreadyPublished,
+    DraftExists,
+    NotEditable,
+    NotInCatalogue,
+    NotValidated,
+    Programmes,
+    SlugFixed,
+    SlugTaken,
+    UnfitProgramme,
+)
 from curriculum.reviews.service import Reviews
 
 router = service_router("programmes", "/curriculum/v1")
@@ -26,9 +38,9 @@ Service = Annotated[Programmes, Provided(Programmes)]
 Author = Annotated[Principal, Requires("curriculum.programmes:write")]
 
 
-@router.post("/programmes", status_code=201)
+@router.post("/programmes", status_code=201, responses=refusals(SlugTaken, UnfitProgramme))
 async def create_programme(
-    body: ProgrammeDraft, once: Once, response: Response, service: Service, principal: Author
+    body: ProgrammeDraft, once: Once, etag: Tagged, service: Service, principal: Author
 ) -> VersionView:
     """Draft a new programme: its version 1, with units and learning outcomes.
 
@@ -36,7 +48,7 @@ async def create_programme(
     profile; skills are those of ESCO. Whatever does not fit is listed in the problem's `errors`.
     """
     view = await once(VersionView, lambda tx: _viewed(service.create(tx, body, principal)))
-    set_etag(response, view.revision)
+    etag.set(view.revision)
     return view
 
 
@@ -67,7 +79,7 @@ async def get_programme(
 async def get_version(
     programme_id: str,
     version: int,
-    response: Response,
+    etag: Tagged,
     service: Service,
     reviews: Annotated[Reviews, Provided(Reviews)],
     principal: Annotated[
@@ -85,11 +97,11 @@ async def get_version(
     inside = principal.may("curriculum.programmes:write") or principal.may("curriculum.reviews:write")
     if not (inside or found.state is VersionState.PUBLISHED or await reviews.may_read(principal, found)):
         raise NotFound("version of a programme")
-    set_etag(response, found.revision)
+    etag.set(found.revision)
     return version_view(found)
 
 
-@router.put("/programmes/{programme_id}/versions/{version}")
+@router.put("/programmes/{programme_id}/versions/{version}", responses=refusals(NotEditable, SlugFixed, UnfitProgramme))
 async def edit_version(
     programme_id: str,
     version: int,
@@ -97,31 +109,34 @@ async def edit_version(
     _: Author,
     revision: ExpectedRevision,
     once: Once,
-    response: Response,
+    etag: Tagged,
     service: Service,
 ) -> VersionView:
     """Replace the content of a draft. Units and outcomes keep their ids as long as they keep their codes."""
     view = await once(VersionView, lambda tx: _viewed(service.edit(tx, programme_id, version, body, revision)))
-    set_etag(response, view.revision)
+    etag.set(view.revision)
     return view
 
 
-@router.post("/programmes/{programme_id}/versions", status_code=201)
+@router.post("/programmes/{programme_id}/versions", status_code=201, responses=refusals(DraftExists))
 async def draft_next_version(
-    programme_id: str, once: Once, response: Response, service: Service, principal: Author, _: NoFields | None = None
+    programme_id: str, once: Once, etag: Tagged, service: Service, principal: Author, _: NoFields | None = None
 ) -> VersionView:
     """Draft the next version, a copy of the latest published one. Its units and outcomes get ids of their own."""
     view = await once(VersionView, lambda tx: _viewed(service.draft_next(tx, programme_id, principal)))
-    set_etag(response, view.revision)
+    etag.set(view.revision)
     return view
 
 
-@router.post("/programmes/{programme_id}/versions/{version}/publication")
+@router.post(
+    "/programmes/{programme_id}/versions/{version}/publication",
+    responses=refusals(PreconditionFailed, AlreadyPublished, NotValidated, UnfitProgramme),
+)
 async def publish_version(
     programme_id: str,
     version: int,
     once: Once,
-    response: Response,
+    etag: Tagged,
     service: Service,
     _principal: Author,
     _: NoFields | None = None,
@@ -131,11 +146,11 @@ async def publish_version(
     The catalogue shows it from now on; learners of earlier versions keep theirs.
     """
     view = await once(VersionView, lambda tx: _viewed(service.publish(tx, programme_id, version)))
-    set_etag(response, view.revision)
+    etag.set(view.revision)
     return view
 
 
-@router.post("/programmes/{programme_id}/withdrawal")
+@router.post("/programmes/{programme_id}/withdrawal", responses=refusals(NotListed, NotInCatalogue))
 async def withdraw_programme(programme_id: str, body: Withdrawal, once: Once, service: Service, _: Author) -> Programme:
     """Take the course and its offerings out of the catalogue; publishing a next version shows it again.
 

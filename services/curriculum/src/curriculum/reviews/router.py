@@ -4,7 +4,8 @@ from collections.abc import Awaitable
 from typing import Annotated
 
 from cme_kit.auth import Principal, Requires
-from cme_kit.http import Once, Paged, Provided, page_of, service_router, set_etag
+from cme_kit.http import Once, Paged, PreconditionFailed, Provided, Tagged, page_of, service_router
+from cme_kit.openapi_answers import refusals
 from cme_kit.schemas import Page
 from fastapi import Query, Request, Response
 
@@ -20,7 +21,15 @@ from curriculum.reviews.schemas import (
     review_summary,
     review_view,
 )
-from curriculum.reviews.service import Reviews
+from curriculum.reviews.service import (
+    AlreadyResolved,
+    NotADraft,
+    ReviewClosed,
+    Reviews,
+    TooManyComments,
+    UnfitReview,
+    UnknownOutcome,
+)
 
 router = service_router("reviews", "/curriculum/v1")
 Service = Annotated[Reviews, Provided(Reviews)]
@@ -29,7 +38,11 @@ Reviewer = Annotated[Principal, Requires("curriculum.reviews:comment")]
 Reader = Annotated[Principal, Requires("curriculum.reviews:comment", "curriculum.reviews:write")]
 
 
-@router.post("/programmes/{programme_id}/versions/{version}/review", status_code=201)
+@router.post(
+    "/programmes/{programme_id}/versions/{version}/review",
+    status_code=201,
+    responses=refusals(PreconditionFailed, NotADraft, UnfitReview),
+)
 async def open_review(
     programme_id: str, version: int, body: NewReview, once: Once, service: Service, principal: Runner
 ) -> ReviewView:
@@ -56,20 +69,27 @@ async def list_reviews(
 
 
 @router.get("/reviews/{review_id}")
-async def get_review(review_id: str, response: Response, service: Service, principal: Reader) -> ReviewView:
+async def get_review(review_id: str, etag: Tagged, service: Service, principal: Reader) -> ReviewView:
     """One round with its comments, votes and tally, for those invited and those who run rounds."""
     review = await service.get(review_id, principal)
-    set_etag(response, review.revision)
+    etag.set(review.revision)
     return review_view(review)
 
 
-@router.post("/reviews/{review_id}/comments", status_code=201)
+@router.post(
+    "/reviews/{review_id}/comments",
+    status_code=201,
+    responses=refusals(PreconditionFailed, ReviewClosed, TooManyComments, UnknownOutcome),
+)
 async def add_comment(review_id: str, body: NewComment, once: Once, service: Service, principal: Reviewer) -> Comment:
     """Comment on a learning outcome; while a blocking comment has no answer, nothing can be approved."""
     return await once(Comment, lambda tx: service.comment(tx, review_id, body, principal))
 
 
-@router.post("/reviews/{review_id}/comments/{comment_id}/resolution")
+@router.post(
+    "/reviews/{review_id}/comments/{comment_id}/resolution",
+    responses=refusals(PreconditionFailed, AlreadyResolved, ReviewClosed),
+)
 async def resolve_comment(
     review_id: str, comment_id: str, body: NewResolution, once: Once, service: Service, principal: Runner
 ) -> ReviewView:
@@ -77,7 +97,7 @@ async def resolve_comment(
     return await once(ReviewView, lambda tx: _viewed(service.resolve(tx, review_id, comment_id, body, principal)))
 
 
-@router.post("/reviews/{review_id}/votes")
+@router.post("/reviews/{review_id}/votes", responses=refusals(PreconditionFailed, ReviewClosed))
 async def vote(review_id: str, body: NewVote, once: Once, service: Service, principal: Reviewer) -> ReviewView:
     """Vote, with a statement; you can vote anew while the round is open.
 
@@ -88,7 +108,7 @@ async def vote(review_id: str, body: NewVote, once: Once, service: Service, prin
     return await once(ReviewView, lambda tx: _viewed(service.vote(tx, review_id, body, principal)))
 
 
-@router.post("/reviews/{review_id}/withdrawal")
+@router.post("/reviews/{review_id}/withdrawal", responses=refusals(PreconditionFailed, ReviewClosed))
 async def withdraw_review(
     review_id: str, body: ReviewWithdrawal, once: Once, service: Service, _: Runner
 ) -> ReviewView:

@@ -3,12 +3,15 @@
 from typing import Annotated
 
 from cme_kit.auth import Principal, Requires
-from cme_kit.http import ExpectedRevision, Once, Paged, Provided, page_of, service_router, set_etag
+from cme_kit.http import ExpectedRevision, Once, Paged, PreconditionFailed, Provided, Tagged, page_of, service_router
+from cme_kit.openapi_answers import refusals
 from cme_kit.schemas import Page
 from fastapi import Request, Response
 
 from enrolment.agreements.schemas import AgreementView, NewApproval, NewTerms
-from enrolment.agreements.service import Agreements
+from enrolment.agreements.service import Agreements, ApprovedAsOtherParty, NotEnrolled, StaleApproval, UnknownUnit
+from enrolment.organisations.service import UnknownOrganisation
+from enrolment.people.service import PersonRequired
 
 router = service_router("agreements", "/enrolment/v1")
 Service = Annotated[Agreements, Provided(Agreements)]
@@ -17,13 +20,17 @@ Party = Annotated[Principal, Requires("enrolment.agreements:approve")]
 Reader = Annotated[Principal, Requires("enrolment.agreements:approve", "enrolment.agreements:write")]
 
 
-@router.post("/learners/{enrolment_id}/agreements", status_code=201)
+@router.post(
+    "/learners/{enrolment_id}/agreements",
+    status_code=201,
+    responses=refusals(NotEnrolled, UnknownUnit, UnknownOrganisation),
+)
 async def propose_agreement(
-    enrolment_id: str, new: NewTerms, response: Response, service: Service, once: Once, _: Coordinator
+    enrolment_id: str, new: NewTerms, etag: Tagged, service: Service, once: Once, _: Coordinator
 ) -> AgreementView:
     """Propose a learning agreement between the learner, a home and a host organisation."""
     agreement = await once(AgreementView, lambda tx: service.propose(tx, enrolment_id, new))
-    set_etag(response, agreement.revision)
+    etag.set(agreement.revision)
     return agreement
 
 
@@ -46,18 +53,18 @@ async def list_own_agreements(
 
 
 @router.get("/agreements/{agreement_id}")
-async def read_agreement(agreement_id: str, response: Response, service: Service, principal: Reader) -> AgreementView:
+async def read_agreement(agreement_id: str, etag: Tagged, service: Service, principal: Reader) -> AgreementView:
     """An agreement in its current version, with the replaced ones."""
     agreement = await service.get(agreement_id, principal)
-    set_etag(response, agreement.revision)
+    etag.set(agreement.revision)
     return agreement
 
 
-@router.put("/agreements/{agreement_id}")
+@router.put("/agreements/{agreement_id}", responses=refusals(NotEnrolled, UnknownUnit, UnknownOrganisation))
 async def amend_agreement(
     agreement_id: str,
     new: NewTerms,
-    response: Response,
+    etag: Tagged,
     service: Service,
     once: Once,
     _: Coordinator,
@@ -65,18 +72,21 @@ async def amend_agreement(
 ) -> AgreementView:
     """Replace the content by a new version. Approvals of the earlier one do not count for it."""
     agreement = await once(AgreementView, lambda tx: service.amend(tx, agreement_id, revision, new))
-    set_etag(response, agreement.revision)
+    etag.set(agreement.revision)
     return agreement
 
 
-@router.post("/agreements/{agreement_id}/approvals")
+@router.post(
+    "/agreements/{agreement_id}/approvals",
+    responses=refusals(PreconditionFailed, ApprovedAsOtherParty, NotEnrolled, StaleApproval, PersonRequired),
+)
 async def approve_agreement(
-    agreement_id: str, new: NewApproval, response: Response, service: Service, once: Once, principal: Party
+    agreement_id: str, new: NewApproval, etag: Tagged, service: Service, once: Once, principal: Party
 ) -> AgreementView:
     """Approve what you read, named by its hash, as the learner, for the home or for the host organisation.
 
     When it changed meanwhile the answer is 409 `stale_approval` and nothing is approved.
     """
     agreement = await once(AgreementView, lambda tx: service.approve(tx, agreement_id, new.content_hash, principal))
-    set_etag(response, agreement.revision)
+    etag.set(agreement.revision)
     return agreement

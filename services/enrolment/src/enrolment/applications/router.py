@@ -4,6 +4,7 @@ from typing import Annotated
 
 from cme_kit.auth import Principal, Requires
 from cme_kit.http import Once, Paged, Provided, page_of, service_router
+from cme_kit.openapi_answers import refusals
 from cme_kit.schemas import Page
 from fastapi import Request, Response
 
@@ -14,15 +15,31 @@ from enrolment.applications.schemas import (
     NewWaiver,
     ScoreView,
 )
-from enrolment.applications.service import Applications
+from enrolment.applications.service import (
+    AlreadyApplied,
+    AlreadyDecided,
+    AlreadyEligible,
+    AlreadyScored,
+    Applications,
+    CallClosed,
+    ConflictOfInterest,
+    FullyScored,
+    NotEligible,
+)
 from enrolment.calls.service import Calls
+from enrolment.organisations.service import UnknownOrganisation
+from enrolment.people.service import PersonRequired, ProfileMissing
 
 router = service_router("applications", "/enrolment/v1")
 Service = Annotated[Applications, Provided(Applications)]
 Applicant = Annotated[Principal, Requires("enrolment.applications:submit")]
 
 
-@router.post("/calls/{call_id}/applications", status_code=201)
+@router.post(
+    "/calls/{call_id}/applications",
+    status_code=201,
+    responses=refusals(AlreadyApplied, CallClosed, UnknownOrganisation, PersonRequired, ProfileMissing),
+)
 async def apply(
     call_id: str,
     new: NewApplication,
@@ -69,7 +86,7 @@ async def read_application(
     return await service.get(application_id, principal)
 
 
-@router.post("/applications/{application_id}/waiver")
+@router.post("/applications/{application_id}/waiver", responses=refusals(AlreadyDecided, AlreadyEligible))
 async def waive_eligibility(
     application_id: str,
     waiver: NewWaiver,
@@ -81,7 +98,11 @@ async def waive_eligibility(
     return await once(ApplicationView, lambda tx: service.waive(tx, application_id, waiver.reason, principal))
 
 
-@router.post("/applications/{application_id}/scores", status_code=201)
+@router.post(
+    "/applications/{application_id}/scores",
+    status_code=201,
+    responses=refusals(AlreadyDecided, AlreadyScored, ConflictOfInterest, FullyScored, NotEligible, PersonRequired),
+)
 async def score_application(
     application_id: str,
     new: NewScore,
@@ -93,7 +114,7 @@ async def score_application(
     return await once(ScoreView, lambda tx: service.score(tx, application_id, new, principal))
 
 
-@router.post("/applications/{application_id}/withdrawal")
+@router.post("/applications/{application_id}/withdrawal", responses=refusals(AlreadyDecided))
 async def withdraw_application(
     application_id: str, service: Service, once: Once, principal: Applicant
 ) -> ApplicationView:

@@ -3,29 +3,30 @@
 from typing import Annotated
 
 from cme_kit.auth import Principal, Public, Requires
-from cme_kit.http import ExpectedRevision, Once, Paged, Provided, page_of, service_router, set_etag
+from cme_kit.http import ExpectedRevision, Once, Paged, Provided, Tagged, page_of, service_router
+from cme_kit.openapi_answers import refusals
 from cme_kit.schemas import Page
 from fastapi import Request, Response
 
 from enrolment.calls.schemas import CallChange, CallView, NewCall, NewExtension
-from enrolment.calls.service import Calls
-from enrolment.offers.service import Offers
+from enrolment.calls.service import AlreadySelected, Calls, ProgrammeNotPublished, WindowEndsBeforeItBegins
+from enrolment.offers.service import Offers, SeatsNotRaised
 
 router = service_router("calls", "/enrolment/v1/calls")
 Service = Annotated[Calls, Provided(Calls)]
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=refusals(ProgrammeNotPublished))
 async def announce_call(
     new: NewCall,
-    response: Response,
+    etag: Tagged,
     service: Service,
     once: Once,
     _: Annotated[Principal, Requires("enrolment.calls:write")],
 ) -> CallView:
     """Announce a call for applications to one cohort of a published programme version."""
     call = await once(CallView, lambda tx: service.announce(tx, new))
-    set_etag(response, call.revision)
+    etag.set(call.revision)
     return call
 
 
@@ -38,18 +39,18 @@ async def list_calls(
 
 
 @router.get("/{call_id}")
-async def read_call(call_id: str, response: Response, service: Service, _: Annotated[None, Public()]) -> CallView:
+async def read_call(call_id: str, etag: Tagged, service: Service, _: Annotated[None, Public()]) -> CallView:
     """One call with its seats. The ETag names its terms, for If-Match."""
     call = await service.get(call_id)
-    set_etag(response, call.revision)
+    etag.set(call.revision)
     return call
 
 
-@router.patch("/{call_id}")
+@router.patch("/{call_id}", responses=refusals(AlreadySelected, WindowEndsBeforeItBegins))
 async def change_call(
     call_id: str,
     change: CallChange,
-    response: Response,
+    etag: Tagged,
     service: Service,
     once: Once,
     _: Annotated[Principal, Requires("enrolment.calls:write")],
@@ -58,15 +59,15 @@ async def change_call(
     """Move the end of the window; a moment that has passed closes the call."""
     async with service.in_turn(call_id):
         call = await once(CallView, lambda tx: service.reschedule(tx, call_id, revision, change.closes_at))
-    set_etag(response, call.revision)
+    etag.set(call.revision)
     return call
 
 
-@router.post("/{call_id}/extension")
+@router.post("/{call_id}/extension", responses=refusals(SeatsNotRaised))
 async def add_seats(
     call_id: str,
     extension: NewExtension,
-    response: Response,
+    etag: Tagged,
     service: Service,
     offers: Annotated[Offers, Provided(Offers)],
     once: Once,
@@ -75,5 +76,5 @@ async def add_seats(
     """Add seats by a decision with its reason. Open offers and the waiting list can then fill them."""
     async with service.in_turn(call_id):
         call = await once(CallView, lambda tx: offers.add_seats(tx, call_id, extension, principal))
-    set_etag(response, call.revision)
+    etag.set(call.revision)
     return call

@@ -4,11 +4,12 @@ from typing import Annotated
 
 from cme_kit.auth import Principal, Requires
 from cme_kit.http import Once, Paged, Provided, page_of, service_router
+from cme_kit.openapi_answers import refusals
 from cme_kit.schemas import Page
 from fastapi import Request, Response
 
 from enrolment.learners.schemas import LearnerView, NewWithdrawal
-from enrolment.learners.service import Learners
+from enrolment.learners.service import AlreadyWithdrawn, Learners, WithdrawnInFuture
 
 router = service_router("learners", "/enrolment/v1/learners")
 Service = Annotated[Learners, Provided(Learners)]
@@ -53,7 +54,7 @@ async def read_learner(
     return await service.get(enrolment_id, principal)
 
 
-@router.post("/{enrolment_id}/withdrawal")
+@router.post("/{enrolment_id}/withdrawal", responses=refusals(AlreadyWithdrawn, WithdrawnInFuture))
 async def withdraw_learner(
     enrolment_id: str,
     withdrawal: NewWithdrawal,

@@ -4,11 +4,12 @@ from typing import Annotated
 
 from cme_kit.auth import Principal, Requires
 from cme_kit.http import Once, Paged, Provided, page_of, service_router
+from cme_kit.openapi_answers import refusals
 from cme_kit.schemas import Page
 from fastapi import Request, Response
 
 from enrolment.offers.schemas import OfferView, Refusal
-from enrolment.offers.service import Offers
+from enrolment.offers.service import OfferAccepted, OfferDeclined, OfferExpired, Offers, SeatsTaken
 
 router = service_router("offers", "/enrolment/v1/offers")
 Service = Annotated[Offers, Provided(Offers)]
@@ -34,7 +35,7 @@ async def read_offer(
     return await service.get(offer_id, principal)
 
 
-@router.post("/{offer_id}/acceptance")
+@router.post("/{offer_id}/acceptance", responses=refusals(OfferDeclined, OfferExpired, SeatsTaken))
 async def accept_offer(offer_id: str, service: Service, once: Once, principal: Applicant) -> OfferView:
     """Take the seat and become a learner of the cohort.
 
@@ -44,7 +45,7 @@ async def accept_offer(offer_id: str, service: Service, once: Once, principal: A
         return await once(OfferView, lambda tx: service.accept(tx, offer_id, principal))
 
 
-@router.post("/{offer_id}/refusal")
+@router.post("/{offer_id}/refusal", responses=refusals(OfferAccepted, OfferDeclined, OfferExpired))
 async def decline_offer(
     offer_id: str, refusal: Refusal, service: Service, once: Once, principal: Applicant
 ) -> OfferView:

@@ -4,18 +4,19 @@ from typing import Annotated
 
 from cme_kit.auth import Principal, Requires
 from cme_kit.http import Once, Paged, Provided, page_of, service_router
+from cme_kit.openapi_answers import refusals
 from cme_kit.schemas import Page
 from fastapi import Request, Response
 
 from enrolment.organisations.schemas import NewOrganisation, OrganisationKind, OrganisationView
-from enrolment.organisations.service import Organisations
+from enrolment.organisations.service import OrganisationExists, Organisations
 
 router = service_router("organisations", "/enrolment/v1/organisations")
 Service = Annotated[Organisations, Provided(Organisations)]
 MayRead = Requires("enrolment.organisations:read", "enrolment.organisations:write", "enrolment.applications:read")
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=refusals(OrganisationExists))
 async def register_organisation(
     new: NewOrganisation,
     service: Service,

@@ -4,15 +4,17 @@ from typing import Annotated
 
 from cme_kit.auth import Principal, Requires
 from cme_kit.http import Once, Provided, service_router
+from cme_kit.openapi_answers import refusals
+from cme_kit.problems import NotFound
 
 from enrolment.people.schemas import Erasure, ErasureView, PersonView, Profile
-from enrolment.people.service import People
+from enrolment.people.service import People, PersonRequired, PersonWasErased
 
 router = service_router("people", "/enrolment/v1/people")
 Service = Annotated[People, Provided(People)]
 
 
-@router.put("/me")
+@router.put("/me", responses=refusals(PersonRequired, PersonWasErased))
 async def introduce_yourself(
     profile: Profile, service: Service, principal: Annotated[Principal, Requires("enrolment.people:write")]
 ) -> PersonView:
@@ -20,7 +22,7 @@ async def introduce_yourself(
     return await service.introduce(principal, profile)
 
 
-@router.get("/me")
+@router.get("/me", responses=refusals(NotFound, PersonRequired))
 async def read_yourself(
     service: Service, principal: Annotated[Principal, Requires("enrolment.people:write")]
 ) -> PersonView:

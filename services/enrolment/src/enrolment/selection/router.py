@@ -4,16 +4,21 @@ from typing import Annotated
 
 from cme_kit.auth import Principal, Requires
 from cme_kit.http import Once, Provided, service_router
+from cme_kit.openapi_answers import refusals
 
-from enrolment.calls.service import Calls
+from enrolment.calls.service import AlreadySelected, Calls
 from enrolment.selection.schemas import NewSelection, SelectionView
-from enrolment.selection.service import Selections
+from enrolment.selection.service import AnswerTimeOver, CallNotClosed, ScoresMissing, Selections
 
 router = service_router("selection", "/enrolment/v1/calls")
 Service = Annotated[Selections, Provided(Selections)]
 
 
-@router.post("/{call_id}/selection", status_code=201)
+@router.post(
+    "/{call_id}/selection",
+    status_code=201,
+    responses=refusals(AlreadySelected, AnswerTimeOver, CallNotClosed, ScoresMissing),
+)
 async def make_selection(
     call_id: str,
     new: NewSelection,

@@ -6,9 +6,11 @@ from typing import Annotated
 
 from cme_kit.auth import Public
 from cme_kit.http import Provided, service_router
+from cme_kit.openapi_answers import refusals, representations
 from cme_kit.pages import Pages, wants
 from cme_kit.problems import NotFound, ServiceError
 from cme_kit.schemas import Schema
+from cme_kit.strict_json import MalformedJson
 from fastapi import Request, Response
 from pydantic import BaseModel, ValidationError
 
@@ -42,6 +44,14 @@ class AnswerState(BaseModel):
     interests: list[str] | None = None
 
 
+PAGE = representations("text/html")
+ANSWER_BODY = {
+    "requestBody": {
+        "content": {media_type: {"schema": Answer.model_json_schema()} for media_type in (FORMS[0], "application/json")}
+    }
+}
+
+
 def _as_json(request: Request) -> bool:
     return wants(request, "text/html", "application/json") == "application/json"
 
@@ -67,7 +77,7 @@ def _failure(request: Request, error: ServiceError) -> Response:
     return pages.render(request, "link_failed.html", status=error.status, expired=isinstance(error, LinkExpired))
 
 
-@router.get("/unsubscribe/{token}", response_model=AnswerState)
+@router.get("/unsubscribe/{token}", response_model=AnswerState, responses=PAGE | refusals(NotFound, as_page=True))
 async def show_unsubscribe(
     token: str, request: Request, answers: Annotated[Answers, Provided(Answers)], _: Annotated[None, Public()]
 ) -> Response | AnswerState:
@@ -81,7 +91,12 @@ async def show_unsubscribe(
     return pages.render(request, "unsubscribe.html", subscription=subscription, done=subscription.stopped)
 
 
-@router.post("/unsubscribe/{token}", response_model=AnswerState)
+@router.post(
+    "/unsubscribe/{token}",
+    response_model=AnswerState,
+    openapi_extra=ANSWER_BODY,
+    responses=PAGE | refusals(NotFound, as_page=True) | refusals(MalformedJson, UnreadableAnswer),
+)
 async def unsubscribe(
     token: str, request: Request, answers: Annotated[Answers, Provided(Answers)], _: Annotated[None, Public()]
 ) -> Response | AnswerState:
@@ -96,7 +111,11 @@ async def unsubscribe(
     return pages.render(request, "unsubscribe.html", subscription=subscription, done=True)
 
 
-@router.get("/interest/{token}", response_model=AnswerState)
+@router.get(
+    "/interest/{token}",
+    response_model=AnswerState,
+    responses=PAGE | refusals(NotFound, LinkExpired, as_page=True),
+)
 async def show_interest(
     token: str, request: Request, answers: Annotated[Answers, Provided(Answers)], _: Annotated[None, Public()]
 ) -> Response | AnswerState:
@@ -110,7 +129,14 @@ async def show_interest(
     return pages.render(request, "interest.html", done=False, wrong=False, chosen="")
 
 
-@router.post("/interest/{token}", response_model=AnswerState)
+@router.post(
+    "/interest/{token}",
+    response_model=AnswerState,
+    openapi_extra=ANSWER_BODY,
+    responses=PAGE
+    | refusals(MalformedJson)
+    | refusals(NotFound, LinkExpired, UnreadableAnswer, UnknownInterest, as_page=True),
+)
 async def register_interest(
     token: str, request: Request, answers: Annotated[Answers, Provided(Answers)], _: Annotated[None, Public()]
 ) -> Response | AnswerState:

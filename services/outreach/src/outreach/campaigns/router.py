@@ -6,11 +6,12 @@ from typing import Annotated
 
 from cme_kit.auth import Principal, Requires
 from cme_kit.http import Once, Paged, Provided, page_of, service_router
+from cme_kit.openapi_answers import refusals
 from cme_kit.schemas import Page, Schema
 from fastapi import Request, Response
 
 from outreach.campaigns.schemas import CampaignView, NewCampaign, SendView, Settlement
-from outreach.campaigns.service import Campaigns
+from outreach.campaigns.service import Campaigns, NobodyToMail, WrongState
 from outreach.sending.domain import SendState
 
 router = service_router("campaigns", "/outreach/v1")
@@ -38,7 +39,7 @@ async def list_campaigns(
     return page_of(request, response, items, paging, lambda item: item.campaign_id)
 
 
-@router.post("/campaigns/{campaign_id}/start")
+@router.post("/campaigns/{campaign_id}/start", responses=refusals(NobodyToMail, WrongState))
 async def start_campaign(
     campaign_id: str,
     _body: StartRequest,
@@ -75,7 +76,7 @@ async def list_sends(
     return page_of(request, response, items, paging, lambda item: item.send_id)
 
 
-@router.post("/sends/{send_id}/settlement")
+@router.post("/sends/{send_id}/settlement", responses=refusals(WrongState))
 async def settle_send(
     send_id: str,
     body: Settlement,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cme_kit.auth import Principal, Requires
 from cme_kit.http import Once, Provided, service_router
+from cme_kit.openapi_answers import refusals
 from fastapi import Request
 
 from outreach.consents.schemas import (
@@ -16,13 +17,13 @@ from outreach.consents.schemas import (
     SuppressionCount,
     Suppressions,
 )
-from outreach.consents.service import Consents
+from outreach.consents.service import Consents, InTheFuture
 
 router = service_router("consents", "/outreach/v1")
 Keeper = Annotated[Principal, Requires("outreach.consents:write")]
 
 
-@router.post("/contacts/{contact_id}/consents", status_code=201)
+@router.post("/contacts/{contact_id}/consents", status_code=201, responses=refusals(InTheFuture))
 async def record_consent(
     contact_id: str,
     body: NewConsent,

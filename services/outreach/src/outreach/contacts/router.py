@@ -6,12 +6,14 @@ from typing import Annotated
 
 from cme_kit.auth import Principal, Requires
 from cme_kit.http import Once, Provided, service_router
+from cme_kit.openapi_answers import refusals
+from cme_kit.strict_json import UnsupportedMediaType
 from fastapi import Query, Request
 
 from outreach.consents.domain import Purpose
 from outreach.contacts.schemas import ContactImport, ContactList, ContactView, NewContact
-from outreach.contacts.service import Contacts
-from outreach.imports.router import CSV_BODY, csv_body
+from outreach.contacts.service import ContactExists, Contacts, UnreadableContacts, UnusableContact
+from outreach.imports.router import CSV_BODY, TooLarge, csv_body
 
 router = service_router("contacts", "/outreach/v1")
 
@@ -26,7 +28,7 @@ async def list_contacts(
     return await contacts.of_cluster(cluster_id)
 
 
-@router.post("/clusters/{cluster_id}/contacts", status_code=201)
+@router.post("/clusters/{cluster_id}/contacts", status_code=201, responses=refusals(ContactExists, UnusableContact))
 async def add_contact(
     cluster_id: str,
     body: NewContact,
@@ -38,7 +40,12 @@ async def add_contact(
     return await once(ContactView, lambda tx: contacts.add(tx, cluster_id, body))
 
 
-@router.post("/contacts/import", status_code=201, openapi_extra=CSV_BODY)
+@router.post(
+    "/contacts/import",
+    status_code=201,
+    openapi_extra=CSV_BODY,
+    responses=refusals(UnreadableContacts, UnsupportedMediaType, TooLarge),
+)
 async def import_contacts(
     request: Request,
     once: Once,

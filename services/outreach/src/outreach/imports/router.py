@@ -6,14 +6,16 @@ from typing import Annotated
 
 from cme_kit.auth import Principal, Requires
 from cme_kit.http import Once, Provided, service_router
+from cme_kit.openapi_answers import refusals
 from cme_kit.problems import ServiceError
 from cme_kit.schemas import Page
+from cme_kit.strict_json import UnsupportedMediaType
 from fastapi import Query, Request, Response
 
 from outreach.csv_files.domain import MAX_BYTES
 from outreach.imports.domain import Outcome
 from outreach.imports.schemas import ImportRowView, ImportView
-from outreach.imports.service import Imports
+from outreach.imports.service import Imports, UnreadableCsv
 
 router = service_router("imports", "/outreach/v1/imports")
 Writer = Annotated[Principal, Requires("outreach.directory:write")]
@@ -23,12 +25,6 @@ CSV_BODY = {
 }
 
 
-class NotCsv(ServiceError):
-    """The body is declared as something else."""
-
-    code, status = "unsupported_media_type", 415
-
-
 class TooLarge(ServiceError):
     """The file is over the limit."""
 
@@ -36,16 +32,18 @@ class TooLarge(ServiceError):
 
 
 async def csv_body(request: Request) -> bytes:
-    """The bytes of a CSV upload. Raises NotCsv or TooLarge."""
+    """The bytes of a CSV upload. Raises UnsupportedMediaType or TooLarge."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
-        raise NotCsv("Send the file as text/csv.")
+        raise UnsupportedMediaType("Send the file as text/csv.")
     raw = await request.body()
     if len(raw) > MAX_BYTES:
         raise TooLarge(f"Send at most {MAX_BYTES} bytes; split the file.")
     return raw
 
 
-@router.post("", status_code=201, openapi_extra=CSV_BODY)
+@router.post(
+    "", status_code=201, openapi_extra=CSV_BODY, responses=refusals(UnsupportedMediaType, TooLarge, UnreadableCsv)
+)
 async def import_clusters(
     request: Request,
     once: Once,

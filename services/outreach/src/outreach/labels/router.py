@@ -7,17 +7,22 @@ from typing import Annotated
 
 from cme_kit.auth import Principal, Requires
 from cme_kit.http import Once, Paged, Provided, page_of, service_router
+from cme_kit.openapi_answers import refusals
 from cme_kit.schemas import Page
 from fastapi import Request, Response
 
 from outreach.labels.schemas import LabelList, LabelView, NewLabel
-from outreach.labels.service import Labels
+from outreach.labels.service import AlreadyRecorded, AwardedInFuture, Labels, NothingToRenew
 
 router = service_router("labels", "/outreach/v1")
 Reader = Annotated[Principal, Requires("outreach.directory:read")]
 
 
-@router.post("/clusters/{cluster_id}/labels", status_code=201)
+@router.post(
+    "/clusters/{cluster_id}/labels",
+    status_code=201,
+    responses=refusals(AlreadyRecorded, AwardedInFuture, NothingToRenew),
+)
 async def record_label(
     cluster_id: str,
     body: NewLabel,

@@ -6,11 +6,12 @@ from typing import Annotated, Literal
 
 from cme_kit.auth import Principal, Requires
 from cme_kit.http import Once, Paged, Provided, page_of, service_router
+from cme_kit.openapi_answers import refusals
 from cme_kit.schemas import Page
 from fastapi import Request, Response
 
 from outreach.reviews.schemas import ReviewDecision, ReviewView
-from outreach.reviews.service import Reviews
+from outreach.reviews.service import AlreadyDecided, Reviews, ValueDoesNotFit
 
 router = service_router("reviews", "/outreach/v1/reviews")
 Writer = Annotated[Principal, Requires("outreach.directory:write")]
@@ -36,7 +37,7 @@ async def read_review(review_id: str, reviews: Annotated[Reviews, Provided(Revie
     return await reviews.read(review_id)
 
 
-@router.post("/{review_id}/decision")
+@router.post("/{review_id}/decision", responses=refusals(AlreadyDecided, ValueDoesNotFit))
 async def decide_review(
     review_id: str,
     body: ReviewDecision,

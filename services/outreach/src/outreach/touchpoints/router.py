@@ -6,19 +6,30 @@ from typing import Annotated
 
 from cme_kit.auth import Principal, Requires
 from cme_kit.http import Once, Paged, Provided, page_of, service_router
+from cme_kit.openapi_answers import refusals
+from cme_kit.problems import NotFound
 from cme_kit.schemas import Page
+from cme_kit.strict_json import UnsupportedMediaType
 from fastapi import Request, Response
 
-from outreach.imports.router import CSV_BODY, csv_body
+from outreach.imports.router import CSV_BODY, TooLarge, csv_body
 from outreach.touchpoints.domain import TouchpointState
 from outreach.touchpoints.schemas import NewTouchpoint, TouchpointImport, TouchpointView
-from outreach.touchpoints.service import Touchpoints
+from outreach.touchpoints.service import (
+    AlreadyRecorded,
+    NeverCounts,
+    NothingToConfirm,
+    OccursInFuture,
+    SecondPerson,
+    Touchpoints,
+    UnreadableEvents,
+)
 
 router = service_router("touchpoints", "/outreach/v1/touchpoints")
 Recorder = Annotated[Principal, Requires("outreach.touchpoints:write")]
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=refusals(NotFound, AlreadyRecorded, NeverCounts, OccursInFuture))
 async def record_touchpoint(
     body: NewTouchpoint, once: Once, touchpoints: Annotated[Touchpoints, Provided(Touchpoints)], principal: Recorder
 ) -> TouchpointView:
@@ -26,7 +37,12 @@ async def record_touchpoint(
     return await once(TouchpointView, lambda tx: touchpoints.record(tx, body, principal.subject))
 
 
-@router.post("/import", status_code=201, openapi_extra=CSV_BODY)
+@router.post(
+    "/import",
+    status_code=201,
+    openapi_extra=CSV_BODY,
+    responses=refusals(UnsupportedMediaType, TooLarge, UnreadableEvents),
+)
 async def import_touchpoints(
     request: Request,
     once: Once,
@@ -56,7 +72,7 @@ async def list_touchpoints(
     return page_of(request, response, items, paging, lambda item: item.touchpoint_id)
 
 
-@router.post("/{touchpoint_id}/confirmation")
+@router.post("/{touchpoint_id}/confirmation", responses=refusals(NothingToConfirm, SecondPerson))
 async def confirm_touchpoint(
     touchpoint_id: str,
     once: Once,
