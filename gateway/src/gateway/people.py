@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
 
 from cme_kit.clock import Clock
 from cme_kit.mongo import Database
 from cme_kit.outbox import Outbox
 from cme_kit.pages import Pages
 from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
 
 from gateway.accounts import pages as login
 from gateway.accounts import repository as account_rows
 from gateway.accounts import router as accounts_api
 from gateway.accounts.browser import Browser
+from gateway.accounts.login_page import LoginPage
 from gateway.accounts.passwords import Passwords
 from gateway.accounts.people import NotSignedIn, to_sign_in
 from gateway.accounts.profiles import Profiles
@@ -24,13 +28,17 @@ from gateway.clients.service import Clients
 from gateway.oauth import consent_repository as consent_rows
 from gateway.oauth.consents import Consents
 from gateway.oauth.revocations import Revocations
+from gateway.passkeys import pages as passkey_pages
+from gateway.passkeys import repository as passkey_rows
+from gateway.passkeys.service import Passkeys
 from gateway.peppered import Pepper
 from gateway.selfservice import pages as selfservice
 from gateway.selfservice.account_page import AccountPage
 from gateway.settings import Settings
 
-INDEXES = (*account_rows.INDEXES, *consent_rows.INDEXES)
-ROUTERS = (login.router, accounts_api.router, selfservice.router)
+INDEXES = (*account_rows.INDEXES, *consent_rows.INDEXES, *passkey_rows.INDEXES)
+SCRIPTS = Path(str(files("gateway") / "static"))
+ROUTERS = (login.router, accounts_api.router, passkey_pages.router, selfservice.router)
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,7 @@ def install(app: FastAPI) -> None:
     """Routes and error handlers."""
     for router in ROUTERS:
         app.include_router(router)
+    app.mount("/assets/gateway", StaticFiles(directory=SCRIPTS), "scripts")
     app.add_exception_handler(NotSignedIn, to_sign_in)
 
 
@@ -65,12 +74,24 @@ def compose(on: Ground) -> dict[type, object]:
     consents = Consents(
         consent_rows.ConsentRepository(on.database), on.clients, on.revocations, on.audit, on.outbox, on.clock
     )
+    passkeys = Passkeys(
+        passkey_rows.PasskeyRepository(on.database),
+        passkey_rows.ChallengeRepository(on.database),
+        repository,
+        sessions,
+        on.audit,
+        on.outbox,
+        on.clock,
+        on.settings.public_url,
+    )
     return {
         Accounts: accounts,
-        AccountPage: AccountPage(pages, browser, sessions, consents, on.clock),
+        AccountPage: AccountPage(pages, browser, sessions, passkeys, consents, on.clock),
         Browser: browser,
         Consents: consents,
+        LoginPage: LoginPage(pages, browser, passkeys=passkeys.are_possible),
         Pages: pages,
+        Passkeys: passkeys,
         Profiles: Profiles(accounts, repository, sessions, on.passwords, on.audit, on.outbox),
         Sessions: sessions,
     }

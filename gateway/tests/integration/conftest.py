@@ -27,6 +27,7 @@ from gateway.settings import Settings
 from .people import CALLBACK, Person, answer_of, exchange, hidden, pkce, values
 
 SERVICES = ("enrolment", "curriculum", "assessment", "credentials", "outreach")
+NAMED_ORIGIN = "http://localhost:9443"
 BOOTSTRAP = ("bootstrap", "a-bootstrap-secret-of-the-tests")
 
 
@@ -263,6 +264,23 @@ def gateway(shared_gateway: Gateway) -> Iterator[Gateway]:
     """The shared gateway; the people of this test are gone after it."""
     yield shared_gateway
     shared_gateway.close_browsers()
+
+
+@pytest.fixture(scope="session")
+def shared_named_gateway(
+    engines: Engines, echo: EchoServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """A gateway that is known by the name localhost, as passkeys need it."""
+    running = start(engines, echo.url, tmp_path_factory.mktemp("named"), CME_PUBLIC_URL=NAMED_ORIGIN)
+    yield running
+    stop(running)
+
+
+@pytest.fixture
+def named_gateway(shared_named_gateway: Gateway) -> Iterator[Gateway]:
+    """The same; the people of this test are gone after it."""
+    yield shared_named_gateway
+    shared_named_gateway.close_browsers()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from gateway.accounts.service import SignedIn
 from gateway.accounts.sessions import Sessions
 from gateway.oauth.consents import Consents
 from gateway.oauth.scopes import SCOPES
+from gateway.passkeys.service import Passkeys
 
 #: What the page says after a change, by the `done` in its address.
 DONE = {
@@ -18,6 +19,9 @@ DONE = {
     "password": gettext_noop("Your password was changed. You were signed out everywhere else."),
     "session": gettext_noop("That browser was signed out."),
     "sessions": gettext_noop("You were signed out everywhere else."),
+    "passkey-added": gettext_noop("Your passkey was added. You can sign in with it from now on."),
+    "passkey-named": gettext_noop("The passkey’s name was saved."),
+    "passkey-removed": gettext_noop("The passkey was removed. Nobody can sign in with it any more."),
     "consent": gettext_noop("The application’s access was withdrawn. It ends now."),
 }
 
@@ -25,10 +29,19 @@ DONE = {
 class AccountPage:
     """Renders the page with all its parts."""
 
-    def __init__(self, pages: Pages, browser: Browser, sessions: Sessions, consents: Consents, clock: Clock) -> None:
+    def __init__(
+        self,
+        pages: Pages,
+        browser: Browser,
+        sessions: Sessions,
+        passkeys: Passkeys,
+        consents: Consents,
+        clock: Clock,
+    ) -> None:
         self._pages = pages
         self._browser = browser
         self._sessions = sessions
+        self._passkeys = passkeys
         self._consents = consents
         self._clock = clock
 
@@ -57,6 +70,8 @@ class AccountPage:
             done=DONE.get(request.query_params.get("done", "")),
             here=person.session,
             is_recent=person.session.is_recent(self._clock.now()),
+            passkeys=await self._passkeys.of(account.subject),
+            can_add_passkeys=self._passkeys.are_possible,
             sessions=await self._sessions.of(account.subject),
             consents=await self._consents.of(account.subject),
             permissions=SCOPES,

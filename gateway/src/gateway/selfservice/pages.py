@@ -55,8 +55,8 @@ async def account(request: Request, person: Person, page: PageHere) -> Response:
     return await page.render(request, person)
 
 
-@router.get("/account/{_part}")
-async def part(request: Request, _: Everybody, _part: Annotated[str, Path(max_length=40)]) -> Response:
+@router.get("/account/{_part:path}")
+async def part(request: Request, _: Everybody, _part: Annotated[str, Path(max_length=100)]) -> Response:
     """The address of a form, opened: the language links of a page that came back with errors lead here."""
     query = f"?{request.url.query}" if request.url.query else ""
     return RedirectResponse(f"/account{query}", 303, {"Cache-Control": "no-store"})

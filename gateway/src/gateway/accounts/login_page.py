@@ -1,0 +1,43 @@
+"""The sign-in page with every way to sign in."""
+
+from __future__ import annotations
+
+from cme_kit.pages import Pages
+from fastapi import Request, Response
+
+from gateway.accounts.browser import Browser
+from gateway.accounts.returning import safe_return
+
+
+class LoginPage:
+    """Renders the page."""
+
+    def __init__(self, pages: Pages, browser: Browser, *, passkeys: bool) -> None:
+        self._pages = pages
+        self._browser = browser
+        self._passkeys = passkeys
+
+    def render(
+        self,
+        request: Request,
+        return_to: str,
+        username: str = "",
+        error: str = "",
+        status: int = 200,
+        headers: dict[str, str] | None = None,
+    ) -> Response:
+        """The page, with an error summary when something was wrong."""
+        token, cookie = self._browser.form_token(request)
+        response = self._pages.render(
+            request,
+            "login.html",
+            status=status,
+            headers={"Cache-Control": "no-store", **(headers or {})},
+            csrf_token=token,
+            return_to=safe_return(return_to),
+            username=username,
+            error=error,
+            passkeys=self._passkeys,
+        )
+        self._browser.keep_form_cookie(request, response, cookie)
+        return response
