@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import ASCENDING, AsyncMongoClient, IndexModel, ReturnDocument, WriteConcern
+from pymongo import ASCENDING, AsyncMongoClient, IndexModel, ReturnDocument, UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
@@ -149,6 +149,12 @@ class Collection:
         """Change all matches; how many there were."""
         result = await self._native.update_many(filter_, update, session=session)
         return int(result.matched_count)
+
+    async def update_each(self, updates: Sequence[tuple[Filter, Any]], *, upsert: bool = False) -> None:
+        """Change the first match of each filter, in any order and in one round trip. Raises BulkWriteError."""
+        if updates:
+            changes = [UpdateOne(filter_, update, upsert=upsert) for filter_, update in updates]
+            await self._native.bulk_write(changes, ordered=False)
 
     async def change(
         self,
