@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 from cme_kit import http
 from cme_kit.auth import TokenVerifier
 from cme_kit.clock import Clock, SystemClock
@@ -24,6 +23,7 @@ from cme_kit.problems import Problem, ServiceError, install_problem_handlers, pr
 from cme_kit.telemetry import configure_logging, start_tracing, trace_requests
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
+from opentelemetry import trace
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway import health, people
@@ -35,11 +35,9 @@ from gateway.audit.service import Audit
 from gateway.clients import repository as client_rows
 from gateway.clients import router as clients_api
 from gateway.clients.service import Clients
-from gateway.edge.gate import Gate
+from gateway.edge import composition, tracing
 from gateway.edge.limits import check_head, declared_length, limited
-from gateway.edge.proxy import Edge
-from gateway.edge.rates import Rates
-from gateway.edge.routes import BODY_LIMIT, OWN, first_segment, route_of
+from gateway.edge.routes import BODY_LIMIT, OWN, Routes, first_segment
 from gateway.edge.upstreams import open_client
 from gateway.oauth import assembly
 from gateway.oauth import repository as grant_rows
@@ -51,7 +49,10 @@ from gateway.oauth.wire import BackChannel
 from gateway.peppered import Pepper
 from gateway.reference import router as reference
 from gateway.reference.document import ApiDocument
+from gateway.reference.templates import Templates
 from gateway.settings import Settings
+from gateway.usage import repository as usage_rows
+from gateway.usage.service import Usage
 
 #: The subject on which the gateway's replicas tell each other what changed.
 NOTICES = "cme.gateway.notices"
@@ -69,8 +70,9 @@ class Storage:
 class Gateway:
     """Own paths go to the authorization server, everything else to the edge."""
 
-    def __init__(self, own: FastAPI) -> None:
+    def __init__(self, own: FastAPI, routes: Routes) -> None:
         self.own = own
+        self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection of the ASGI server."""
@@ -78,7 +80,7 @@ class Gateway:
             await self.own(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
-        elif route_of(scope["path"]) is None and first_segment(scope["path"]) in OWN:
+        elif first_segment(scope["path"]) in OWN and self._routes.of(scope["path"]) is None:
             await self._own(scope, receive, send)
         else:
             edge: ASGIApp = self.own.state.edge
@@ -91,7 +93,10 @@ class Gateway:
             counted = limited(receive, BODY_LIMIT, declared_length(scope["headers"]))
         except ServiceError as error:
             observe_request(scope["method"], NO_ROUTE, error.status, began)
-            response = problem_response(error.status, error.code, error.detail, headers=error.headers)
+            span = tracing.begin(scope["method"], "gateway", first_segment(scope["path"]), None)
+            with trace.use_span(span):
+                response = problem_response(error.status, error.code, error.detail, headers=error.headers)
+            tracing.finish(span, error.status)
             await response(scope, receive, send)
             return
         # Nobody is known yet, so nobody continues a trace.
@@ -107,6 +112,7 @@ def build(settings: Settings) -> Gateway:
     """The gateway as an ASGI app."""
     configure_logging("gateway", settings.log_format)
     provider = start_tracing("gateway", settings)
+    routes = composition.routes_of(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -121,19 +127,34 @@ def build(settings: Settings) -> Gateway:
                 database,
                 [
                     *(*http.INDEXES, *people.INDEXES, *client_rows.INDEXES, *assembly.INDEXES),
-                    *audit_rows.INDEXES,
+                    *(*audit_rows.INDEXES, *usage_rows.INDEXES),
                 ],
             )
             api, sandbox = settings.public_url, f"{settings.public_url}/sandbox"
             app.state.verifier = TokenVerifier(api, api, own_keys, also=[sandbox])
             passwords = Passwords()
-            server = await _compose(app, settings, database, passwords, upstream_client)
-            following = asyncio.create_task(server.following.run(), name="following")
+            server = await _compose(app, settings, database, passwords)
+            ground = composition.Ground(
+                *(settings, database, upstream_client, app.state.provided[Clients]),
+                *(app.state.provided[Revocations], app.state.provided[ProofUse], own_keys, SystemClock()),
+            )
+            templates = Templates(app.state.provided[ApiDocument].document["paths"])
+            app.state.edge, usage = await composition.compose(ground, routes, templates)
+            app.state.provided |= {
+                health.Overview: health.Overview(settings.upstreams, upstream_client, database),
+                Usage: usage,
+            }
+            following = [
+                asyncio.create_task(server.following.run(), name="following"),
+                asyncio.create_task(usage.follow(), name="usage"),
+            ]
             listener: Listener = app.state.provided[Listener]
             listener.start()
             yield
             await listener.stop()
-            following.cancel()
+            for task in following:
+                task.cancel()
+            await usage.flush()
             passwords.close()
         await database.close()
         if provider is not None:
@@ -159,7 +180,7 @@ def build(settings: Settings) -> Gateway:
     app.mount("/assets", StaticFiles(directory=ASSETS), "assets")
     app.add_middleware(RequestFigures)
     trace_requests(app)
-    return Gateway(app)
+    return Gateway(app, routes)
 
 
 async def _compose(
@@ -167,7 +188,6 @@ async def _compose(
     settings: Settings,
     database: Database,
     passwords: Passwords,
-    upstream_client: aiohttp.ClientSession,
 ) -> AuthorizationServer:
     clock = SystemClock()
     issuer = settings.public_url
@@ -202,15 +222,8 @@ async def _compose(
         Clients: clients,
         Listener: Listener("gateway", settings, database, outbox, clock, (), notices),
         Notices: notices,
-        health.Overview: health.Overview(settings.upstreams, upstream_client, database),
+        ProofUse: proofs,
+        Revocations: revocations,
         ApiDocument: ApiDocument.merged(app, issuer),
     }
-    app.state.edge = Edge(
-        settings.upstreams,
-        upstream_client,
-        Gate(verifier, clients, revocations, proofs),
-        Rates(settings.rate_per_second, settings.rate_burst),
-        issuer.partition(":")[0],
-        settings.deadline_seconds,
-    )
     return server

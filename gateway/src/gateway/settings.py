@@ -23,9 +23,13 @@ class Settings(BusSettings):
     #: The client that may create accounts and clients, so that there is a first one.
     bootstrap_client_id: str
     bootstrap_client_secret: Annotated[SecretStr, Field(min_length=16)]
-    #: Requests per second that one caller may send in the long run, per group of routes.
-    rate_per_second: int = Field(default=600, ge=1)
-    #: Requests that one caller may send at once after a pause.
-    rate_burst: int = Field(default=1200, ge=1)
+    #: Base URL of each service of the sandbox, in the same form; without them there is no sandbox.
+    sandbox_upstreams: dict[str, str] = Field(default={})
+    #: The table of routes and limits (`edge/routes.toml` says how); the packaged one unless another is named.
+    routes_file: Path | None = None
+    #: Instead of what the table has for everybody: requests per second in the long run, at once after a pause, in a day.
+    rate_per_second: int | None = Field(default=None, ge=1)
+    rate_burst: int | None = Field(default=None, ge=1)
+    quota_per_day: int | None = Field(default=None, ge=1)
     #: Seconds that a request may take in all.
     deadline_seconds: float = Field(default=15, gt=0)

@@ -189,7 +189,7 @@ def test_one_caller_is_limited_and_others_are_not(another_gateway: Any) -> None:
     assert [answer.status_code for answer in answers[:3]] == [200, 200, 200]
     assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
     assert int(refused.headers["retry-after"]) >= 1
-    assert answers[0].headers["ratelimit-policy"] == '"default";q=3;w=3'
+    assert answers[0].headers["ratelimit-policy"] == '"default";q=3;w=3, "daily";q=2000000;w=86400'
     assert answers[0].headers["ratelimit"].startswith('"default";r=2;t=')
     assert gateway.http.get(PATH, headers=second).status_code == 200
 

@@ -10,6 +10,7 @@ import pytest
 from cme_kit.settings import SettingsError
 from gateway.accounts.domain import LONGEST_WAIT, wait_after
 from gateway.clients.domain import Client, is_redirect_uri
+from gateway.edge.allowances import Bounds
 from gateway.edge.rates import Rates, TooManyRequests
 from gateway.edge.tracing import remote_context
 from gateway.oauth.keys import SigningKeys
@@ -55,17 +56,17 @@ def test_waiting_doubles_after_five_failures_and_ends() -> None:
 
 def test_a_rate_allows_a_burst_then_the_steady_rate() -> None:
     now = 100.0
-    rates = Rates(10, 5, lambda: now)
+    rates, bounds = Rates(lambda: now), Bounds.of(10, 5, 100)
 
-    left = [rates.take("a").remaining for _ in range(5)]
+    left = [rates.take("a", bounds) for _ in range(5)]
     with pytest.raises(TooManyRequests) as refused:
-        rates.take("a")
-    rates.take("b")
+        rates.take("a", bounds)
+    rates.take("b", bounds)
     now += 0.1001
 
-    assert left == [4, 3, 2, 1, 0]
+    assert left == [b'"default";r=%d;t=1' % remaining for remaining in (4, 3, 2, 1, 0)]
     assert refused.value.headers["Retry-After"] == "1"
-    assert rates.take("a").remaining == 0
+    assert rates.take("a", bounds) == b'"default";r=0;t=1'
 
 
 def test_parts_of_a_peppered_value_do_not_run_together() -> None:
@@ -77,18 +78,17 @@ def test_parts_of_a_peppered_value_do_not_run_together() -> None:
 
 
 @pytest.mark.parametrize(
-    "values",
+    "sent",
     [
-        [],
-        [b"00-" + b"0" * 32 + b"-" + b"1" * 16 + b"-01"],
-        [b"00-" + b"a" * 32 + b"-" + b"0" * 16 + b"-01"],
-        [b"ff-" + b"a" * 32 + b"-" + b"1" * 16 + b"-01"],
-        [b"00-" + b"A" * 32 + b"-" + b"1" * 16 + b"-01"],
-        [b"00-" + b"a" * 32 + b"-" + b"1" * 16 + b"-01"] * 2,
+        None,
+        b"00-" + b"0" * 32 + b"-" + b"1" * 16 + b"-01",
+        b"00-" + b"a" * 32 + b"-" + b"0" * 16 + b"-01",
+        b"ff-" + b"a" * 32 + b"-" + b"1" * 16 + b"-01",
+        b"00-" + b"A" * 32 + b"-" + b"1" * 16 + b"-01",
     ],
 )
-def test_what_is_no_traceparent_continues_nothing(values: list[bytes]) -> None:
-    assert remote_context(values) is None
+def test_what_is_no_traceparent_continues_nothing(sent: bytes | None) -> None:
+    assert remote_context(sent) is None
 
 
 def test_a_signing_key_is_made_once_and_private(tmp_path: Path) -> None:

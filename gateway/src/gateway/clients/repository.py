@@ -12,6 +12,7 @@ CLIENTS = "clients"
 INDEXES = (
     Index(CLIENTS, ("owner", "_id")),
     Index(CLIENTS, ("changed",)),
+    Index(CLIENTS, ("origins",)),
     Index(CLIENTS, ("removed",), expire_seconds=24 * 3600),
 )
 _LISTED = {"status": {"$ne": ClientStatus.REMOVED.value}}
@@ -52,6 +53,11 @@ class ClientRepository:
         """Clients by id after a cursor, one more than `limit`."""
         rows = await self._clients.find({"_id": {"$gt": after or ""}} | _LISTED, sort=[("_id", 1)], limit=limit + 1)
         return [_client(row) for row in rows]
+
+    async def is_origin(self, origin: str) -> bool:
+        """Whether an active client registered an origin."""
+        asked = {"origins": origin, "status": ClientStatus.ACTIVE.value}
+        return await self._clients.find_one(asked) is not None
 
     async def owned_by(self, subject: str) -> list[Client]:
         """The clients that a person made, by id."""

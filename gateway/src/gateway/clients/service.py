@@ -211,6 +211,10 @@ class Clients:
         client = await self.find(client_id)
         return client if client is not None and client.is_active else None
 
+    async def serves_origin(self, origin: str) -> bool:
+        """Whether pages of an origin belong to an active client."""
+        return await self._repository.is_origin(origin)
+
     def forget(self, client_id: str) -> None:
         """Read a client again when it is asked for next: it was changed."""
         self._known.pop(client_id, None)

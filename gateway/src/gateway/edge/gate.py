@@ -8,7 +8,6 @@ from cme_kit.auth import InsufficientScope, InvalidDpopProof, Principal, TokenVe
 
 from gateway.clients.domain import Client, Profile
 from gateway.clients.service import Clients
-from gateway.edge.routes import Route
 from gateway.oauth.proofs import ProofUse
 from gateway.oauth.revocations import Revocations
 
@@ -46,14 +45,12 @@ class Gate:
         self._revocations = revocations
         self._proofs = proofs
 
-    async def admit(self, route: Route, method: str, path: str, raw_path: bytes, headers: Headers) -> Admission | None:
-        """The caller, or None for a public path without a token.
+    async def admit(self, method: str, raw_path: bytes, headers: Headers, *, public: bool) -> Admission | None:
+        """The caller, or None without a token on a path that is `public`.
 
-        `path` is decoded and as the service sees it, `raw_path` as the client sent it. Raises Unauthenticated,
-        InsufficientScope or Unavailable.
+        `raw_path` is as the client sent it. Raises Unauthenticated or Unavailable.
         """
         authorization = [value.decode("latin-1") for name, value in headers if name == b"authorization"]
-        public = route.is_public(method, path)
         if public and not authorization:
             return None
         given = [value.decode("latin-1") for name, value in headers if name == b"dpop"]
@@ -70,11 +67,11 @@ class Gate:
             if not self._proofs.is_new(proof):
                 raise InvalidDpopProof("This proof was used before; make a new one for each request.")
             next_nonce = None if proof.nonce == self._proofs.nonce() else self._proofs.nonce()
-        if not public and not _has_scope_of(principal, route.service):
-            raise InsufficientScope(f"{route.service}.*", scheme=principal.scheme)
         return Admission(principal, client, next_nonce)
 
 
-def _has_scope_of(principal: Principal, service: str) -> bool:
+def check_scope(principal: Principal, service: str) -> None:
+    """Refuse who has no scope of a service at all; the service asks for the exact one. Raises InsufficientScope."""
     prefixes = (f"{service}.", OPERATIONS)
-    return any(scope.startswith(prefixes) for scope in principal.scopes)
+    if not any(scope.startswith(prefixes) for scope in principal.scopes):
+        raise InsufficientScope(f"{service}.*", scheme=principal.scheme)

@@ -19,12 +19,14 @@ CLAIMS = frozenset(
         *(b"x-http-method", b"x-http-method-override", b"x-method-override", b"via", b"x-request-id"),
     }
 )
-CLAIM_PREFIXES = (b"x-user", b"x-client", b"x-org", b"x-forwarded", b"x-auth", b"x-remote", b"x-tenant")
+CLAIM_PREFIXES = (b"x-user", b"x-client", b"x-org", b"x-forwarded", b"x-auth", b"x-remote", b"x-tenant", b"x-envoy")
 #: Set anew by the edge: the length of the body it sends, the upstream's host, its own trace.
 OWN = frozenset({b"host", b"content-length", b"traceparent", b"tracestate", b"baggage"})
 #: A session of the sign-in pages is no business of a service.
 SESSION = b"cookie"
 FROM_UPSTREAM = HOP_BY_HOP | {b"server", b"date", b"x-powered-by", b"via"}
+#: Who may read an answer is decided here, by the origins of clients.
+CORS = b"access-control-"
 
 
 def request_headers(headers: Headers, client: str, host: bytes, scheme: str) -> list[tuple[str, str]]:
@@ -46,8 +48,12 @@ def request_headers(headers: Headers, client: str, host: bytes, scheme: str) -> 
 
 def response_headers(headers: Headers) -> list[tuple[bytes, bytes]]:
     """What a service's answer keeps."""
-    named = _connection_options(headers)
-    return [(lowered, value) for name, value in headers if (lowered := name.lower()) not in FROM_UPSTREAM | named]
+    dropped = FROM_UPSTREAM | _connection_options(headers)
+    return [
+        (lowered, value)
+        for name, value in headers
+        if (lowered := name.lower()) not in dropped and not lowered.startswith(CORS)
+    ]
 
 
 def _connection_options(headers: Headers) -> frozenset[bytes]:

@@ -4,83 +4,68 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
-import aiohttp
 import structlog
-from cme_kit import strict_json
-from cme_kit.metrics import observe_request
+from cme_kit.metrics import NO_ROUTE, observe_request
 from cme_kit.problems import NotFound, ServiceError, problem_response
 from opentelemetry import trace
-from opentelemetry.trace import Span
 from starlette.types import Receive, Scope, Send
-from yarl import URL
 
-from gateway.edge import tracing
-from gateway.edge.gate import Gate
-from gateway.edge.hygiene import request_headers, response_headers
-from gateway.edge.limits import check_head, declared_length, limited
-from gateway.edge.rates import Allowance, Rates
-from gateway.edge.routes import BODY_LIMIT, UPLOAD_LIMIT, Route, route_of, template_of
-from gateway.edge.upstreams import DeadlineExceeded, RequestTimeout, UpstreamDown, UpstreamFailed
+from gateway.edge import bodies, cors, quotas, tracing
+from gateway.edge.bodies import Body, ClientGone
+from gateway.edge.cors import OriginNotAllowed, Origins
+from gateway.edge.exchange import Api, Exchange
+from gateway.edge.forwarding import READS, Forwarding
+from gateway.edge.gate import Admission, check_scope
+from gateway.edge.limits import check_head, declared_length
+from gateway.edge.rates import Rates
+from gateway.edge.routes import SANDBOX, Route, Routes
+from gateway.edge.upstreams import DeadlineExceeded, RequestTimeout
+from gateway.usage.domain import Place
+from gateway.usage.ledger import Ledger
+from gateway.usage.service import Seen, Usage
 
-#: An answer up to this size is sent in one piece.
-WHOLE_ANSWER = 64 * 1024
+_SANDBOX = SANDBOX.encode() + b"/"
 log = structlog.get_logger(__name__)
-Headers = list[tuple[bytes, bytes]]
 
 
-class ClientGone(Exception):
-    """The caller hung up while sending."""
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """What a request meets on its way."""
 
-
-class _Exchange:
-    """One request on its way: what later steps and the error answer need."""
-
-    __slots__ = ("allowance", "body_failure", "body_read", "next_nonce", "span", "started", "status")
-
-    def __init__(self) -> None:
-        self.span: Span | None = None
-        self.allowance: Allowance | None = None
-        self.next_nonce: str | None = None
-        self.body_read = False
-        #: Why the caller's body could not be read; the client reports only that sending failed.
-        self.body_failure: Exception | None = None
-        self.started = False
-        self.status = 500
+    routes: Routes
+    origins: Origins
+    rates: Rates
+    ledger: Ledger
+    usage: Usage
 
 
 class Edge:
     """Forwards requests to the services."""
 
     def __init__(
-        self,
-        upstreams: dict[str, str],
-        client: aiohttp.ClientSession,
-        gate: Gate,
-        rates: Rates,
-        scheme: str,
-        deadline_seconds: float,
+        self, live: Api, sandbox: Api, policies: Policies, forwarding: Forwarding, deadline_seconds: float
     ) -> None:
-        self._upstreams = upstreams
-        self._client = client
-        self._gate = gate
-        self._rates = rates
-        self._scheme = scheme
+        self._live = live
+        self._sandbox = sandbox
+        self._policies = policies
+        self._forwarding = forwarding
         self._deadline = deadline_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, with a problem document when it cannot be forwarded."""
-        exchange = _Exchange()
         began = time.perf_counter()
+        loop = asyncio.get_running_loop()
+        exchange = Exchange(loop.time() + self._deadline, Body(0))
         try:
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout_at(exchange.deadline):
                 await self._handle(exchange, scope, receive, send)
         except ServiceError as error:
             await self._refuse(exchange, error, scope, receive, send)
         except TimeoutError:
             late: ServiceError = RequestTimeout("The body did not arrive in time.")
-            if exchange.body_read:
+            if exchange.body.read:
                 late = DeadlineExceeded(f"No answer within {self._deadline:g} s. Ask again.")
             await self._refuse(exchange, late, scope, receive, send)
         except ClientGone:
@@ -91,155 +76,142 @@ class Edge:
             failed.code, failed.status = "internal_error", 500
             await self._refuse(exchange, failed, scope, receive, send)
         finally:
-            observe_request(scope["method"], template_of(scope["path"]), exchange.status, began)
-            if exchange.span is not None:
-                tracing.finish(exchange.span, exchange.status)
+            self._record(exchange, scope, began)
 
-    async def _handle(self, exchange: _Exchange, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _handle(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
         check_head(scope)
-        method, path, headers = scope["method"], scope["path"], scope["headers"]
-        route = route_of(path)
-        if route is None or route.service not in self._upstreams:
-            raise NotFound("resource")
-        try:
-            admission = await self._gate.admit(route, method, path, scope["raw_path"], headers)
-        except ServiceError:
-            exchange.span = tracing.begin(method, route.service, path, None)
-            raise
-        principal = admission.principal if admission else None
-        exchange.next_nonce = admission.next_nonce if admission else None
-        # Only somebody we know may continue a trace: others could write into anybody's.
-        sent = [value for name, value in headers if name == b"traceparent"] if principal else []
-        exchange.span = tracing.begin(method, route.service, path, tracing.remote_context(sent))
+        headers = scope["headers"]
+        exchange.body.length = declared_length(headers)
+        route = self._find(exchange, scope)
+        method = scope["method"]
+        public = route.is_public(method, exchange.path)
+        origin = cors.value_of(headers, b"origin")
         address = scope["client"][0] if scope["client"] else "unknown"
-        caller = f"{principal.client_id} {principal.subject}" if principal else address
-        exchange.allowance = self._rates.take(f"{route.service} {caller}")
-        data = await _body(exchange, route, scope, receive)
-        await self._forward(exchange, route, scope, data, address, send)
+        if method == "OPTIONS" and origin is not None:
+            wanted = cors.value_of(headers, b"access-control-request-method")
+            if wanted is not None:
+                self._count(exchange, route, None, address)
+                await self._preflight(exchange, route, origin, wanted.decode("latin-1"), send)
+                return
+        admission = await self._admit(exchange, scope, origin, address, public=public)
+        self._count(exchange, route, admission, address)
+        await bodies.take(exchange.body, route, exchange.path, scope, receive)
+        await self._forwarding(exchange, scope, address, send)
 
-    async def _forward(
-        self,
-        exchange: _Exchange,
-        route: Route,
-        scope: Scope,
-        data: bytes | AsyncIterator[bytes] | None,
-        address: str,
-        send: Send,
-    ) -> None:
-        assert exchange.span is not None
-        incoming: Headers = scope["headers"]
-        host = next(value for name, value in incoming if name == b"host")
-        outgoing = request_headers(incoming, address, host, self._scheme)
-        if parent := tracing.traceparent(exchange.span):
-            outgoing.append(("traceparent", parent))
-        length = declared_length(incoming)
-        if length is not None and data is not None:
-            outgoing.append(("content-length", str(length)))
-        query = scope["query_string"]
-        target = scope["raw_path"] + (b"?" + query if query else b"")
-        url = URL(self._upstreams[route.service] + target.decode("latin-1"), encoded=True)
+    def _find(self, exchange: Exchange, scope: Scope) -> Route:
+        """Which API, and which route of it. Raises NotFound."""
+        path, raw_path, api = scope["path"], scope["raw_path"], self._live
+        if raw_path.startswith(_SANDBOX):
+            path, raw_path, api = path[len(SANDBOX) :], raw_path[len(SANDBOX) :], self._sandbox
+        exchange.path, exchange.raw_path = path, raw_path
+        route = self._policies.routes.of(path)
+        if route is None or route.service not in api.upstreams:
+            raise NotFound("resource")
+        exchange.api, exchange.route = api, route
+        return route
+
+    async def _admit(
+        self, exchange: Exchange, scope: Scope, origin: bytes | None, address: str, *, public: bool
+    ) -> Admission | None:
+        assert exchange.api is not None
+        assert exchange.route is not None
+        headers, method = scope["headers"], scope["method"]
         try:
-            async with self._client.request(
-                scope["method"], url, headers=outgoing, data=data, allow_redirects=False
-            ) as answer:
-                exchange.body_read = True
-                await self._answer(exchange, answer, send)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            log.warning("upstream down", service=route.service, error=type(error).__name__)
-            raise UpstreamDown(f"{route.service} is starting or down. Try again.", retry_after=1) from error
-        except aiohttp.ClientError as error:
-            if exchange.body_failure is not None:
-                raise exchange.body_failure from error
-            log.warning("upstream failed", service=route.service, error=type(error).__name__)
-            raise UpstreamFailed(route.service) from error
+            admission = await exchange.api.gate.admit(method, scope["raw_path"], headers, public=public)
+        except ServiceError:
+            # Who guesses tokens is counted as somebody without one.
+            self._count(exchange, exchange.route, None, address)
+            # Pages that may call at all are told why they may not now.
+            if origin is not None and await self._policies.origins.has(origin.decode("latin-1")):
+                exchange.cors = cors.allowed(origin)
+            raise
+        if admission is None:
+            if method in READS:
+                exchange.cors = cors.allowed(b"*")
+            self._begin_span(exchange, scope, None)
+            return None
+        if origin is not None and origin.decode("latin-1") in admission.client.origins:
+            exchange.cors = cors.allowed(origin)
+        exchange.next_nonce = admission.next_nonce
+        exchange.place = Place(admission.client.client_id, exchange.route.group)
+        # Only somebody we know may continue a trace: others could write into anybody's.
+        self._begin_span(exchange, scope, cors.value_of(headers, b"traceparent"))
+        if not public:
+            check_scope(admission.principal, exchange.route.service)
+        return admission
 
-    async def _answer(self, exchange: _Exchange, answer: aiohttp.ClientResponse, send: Send) -> None:
-        exchange.status = answer.status
-        headers = response_headers(answer.raw_headers)
-        headers.extend(self._rate_headers(exchange))
-        if exchange.next_nonce is not None:
-            headers.append((b"dpop-nonce", exchange.next_nonce.encode()))
-        size = answer.content_length
-        if size is not None and size <= WHOLE_ANSWER:
-            body = await answer.read()
-            exchange.started = True
-            await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
+    def _count(self, exchange: Exchange, route: Route, admission: Admission | None, address: str) -> None:
+        """Against the rate of the caller and the quota of the client. Raises TooManyRequests or QuotaExceeded."""
+        place = exchange.place
+        if admission is None or place is None:
+            exchange.bounds = self._policies.routes.limits.of(route.group, None)
+            exchange.left = self._policies.rates.take(f"{route.group} {address}", exchange.bounds)
             return
-        exchange.started = True
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        async for chunk in answer.content.iter_any():
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        caller = f"{route.group} {place.client_id} {admission.principal.subject}"
+        exchange.bounds = self._policies.routes.limits.of(route.group, place.client_id)
+        left = self._policies.rates.take(caller, exchange.bounds)
+        exchange.left = left + b", " + quotas.take(self._policies.ledger, place, exchange.bounds)
+
+    async def _preflight(self, exchange: Exchange, route: Route, origin: bytes, wanted: str, send: Send) -> None:
+        """Answer for the service, which is not asked (Fetch standard, CORS-preflight fetch)."""
+        exchange.body.read = True
+        if await self._policies.origins.has(origin.decode("latin-1")):
+            headers = cors.preflight_answer(origin)
+        elif wanted in READS and route.is_public(wanted, exchange.path):
+            headers = cors.preflight_answer(b"*")
+        else:
+            raise OriginNotAllowed(
+                "No client has registered this origin. Add it to yours, exactly as a browser sends it."
+            )
+        exchange.status, exchange.started = 204, True
+        await send({"type": "http.response.start", "status": 204, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
 
+    def _begin_span(self, exchange: Exchange, scope: Scope, sent: bytes | None) -> None:
+        route = exchange.route
+        path = exchange.path if route is None or not route.secret else route.template
+        service = route.service if route else "edge"
+        exchange.span = tracing.begin(scope["method"], service, path[:256], tracing.remote_context(sent))
+
     async def _refuse(
-        self, exchange: _Exchange, error: ServiceError, scope: Scope, receive: Receive, send: Send
+        self, exchange: Exchange, error: ServiceError, scope: Scope, receive: Receive, send: Send
     ) -> None:
         if exchange.started:
             # Half an answer is out: returning without its end makes the server close the connection.
             log.warning("answer broken off", path=scope["path"], code=error.code)
             return
-        exchange.status = error.status
-        headers = dict(error.headers)
-        for name, value in self._rate_headers(exchange):
-            headers.setdefault(name.decode(), value.decode())
         if exchange.span is None:
+            self._begin_span(exchange, scope, None)
+        assert exchange.span is not None
+        exchange.status, exchange.problem = error.status, error.code
+        headers = {name.lower(): value for name, value in error.headers.items()}
+        for name, value in exchange.own_headers():
+            headers.setdefault(name.decode(), value.decode())
+        with trace.use_span(exchange.span):
             response = problem_response(error.status, error.code, error.detail, headers=headers)
-        else:
-            with trace.use_span(exchange.span):
-                response = problem_response(error.status, error.code, error.detail, headers=headers)
         await response(scope, receive, send)
 
-    def _rate_headers(self, exchange: _Exchange) -> Headers:
-        left = exchange.allowance
-        if left is None:
-            return []
-        return [
-            (b"ratelimit-policy", self._rates.policy),
-            (b"ratelimit", b'"default";r=%d;t=%d' % (left.remaining, left.reset_seconds)),
-        ]
-
-
-async def _body(
-    exchange: _Exchange, route: Route, scope: Scope, receive: Receive
-) -> bytes | AsyncIterator[bytes] | None:
-    """The body to send on: JSON whole and checked, anything else as it arrives. None without one."""
-    headers = scope["headers"]
-    length = declared_length(headers)
-    if length == 0:
-        exchange.body_read = True
-        return None
-    upload = route.is_upload(scope["method"], scope["path"])
-    counted = limited(receive, UPLOAD_LIMIT if upload else BODY_LIMIT, length)
-    if upload or not _is_json(headers):
-        return _chunks(exchange, counted)
-    body = b"".join([chunk async for chunk in _chunks(exchange, counted)])
-    if body:
-        strict_json.parse(body)
-    return body
-
-
-async def _chunks(exchange: _Exchange, receive: Receive) -> AsyncIterator[bytes]:
-    more = True
-    while more:
-        try:
-            message = await receive()
-        except ServiceError as failure:
-            exchange.body_failure = failure
-            raise
-        if message["type"] == "http.disconnect":
-            exchange.body_failure = ClientGone()
-            raise exchange.body_failure
-        more = message.get("more_body", False)
-        if chunk := message.get("body", b""):
-            yield chunk
-    exchange.body_read = True
-
-
-def _is_json(headers: Headers) -> bool:
-    """Whether the body is JSON; a body without a type is, as for the services."""
-    for name, value in headers:
-        if name == b"content-type":
-            media_type = value.partition(b";")[0].strip().lower()
-            return media_type == b"application/json" or media_type.endswith(b"+json")
-    return True
+    def _record(self, exchange: Exchange, scope: Scope, began: float) -> None:
+        route, place, seconds = exchange.route, exchange.place, time.perf_counter() - began
+        template = exchange.api.prefix + route.template if exchange.api and route else NO_ROUTE
+        observe_request(scope["method"], template, exchange.status, began)
+        if exchange.span is not None:
+            tracing.finish(exchange.span, exchange.status)
+        if place is None or route is None or exchange.api is None or exchange.span is None:
+            return
+        self._policies.ledger.count(place, exchange.status)
+        self._policies.usage.record(
+            place.client_id,
+            Seen(
+                ended=time.time(),
+                method=scope["method"],
+                path=exchange.path,
+                prefix=exchange.api.prefix,
+                row=route.template,
+                secret=route.secret,
+                status=exchange.status,
+                seconds=seconds,
+                trace_id=exchange.span.get_span_context().trace_id,
+                problem=exchange.problem,
+            ),
+        )

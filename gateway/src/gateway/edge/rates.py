@@ -1,6 +1,6 @@
 """Fourth policy: how often. The generic cell rate algorithm, in this process, per caller and group of routes.
 
-Replicas each count for themselves: the limit protects a service from one caller, it is no quota.
+Replicas each count for themselves: the rate protects a service from one caller. The quota of a day is common to all.
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from cme_kit.problems import ServiceError, retry_after_seconds
+
+from gateway.edge.allowances import Bounds
 
 #: Callers that are remembered; those that are back at a full allowance are forgotten first.
 MOST_CALLERS = 20_000
@@ -22,41 +23,29 @@ class TooManyRequests(ServiceError):
     code, status = "too_many_requests", 429
 
 
-@dataclass(frozen=True)
-class Allowance:
-    """What is left, for the RateLimit header (Internet-Draft httpapi-ratelimit-headers-10)."""
-
-    remaining: int
-    reset_seconds: int
-
-
 class Rates:
     """One theoretical arrival time per caller (ITU-T I.371 annex A)."""
 
-    def __init__(self, per_second: int, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._interval = 1 / per_second
-        self._tolerance = burst / per_second
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._arrivals: dict[str, float] = {}
-        self.policy = f'"default";q={burst};w={max(1, math.ceil(self._tolerance))}'.encode()
+        self._most = MOST_CALLERS
 
-    def take(self, caller: str) -> Allowance:
-        """Count one request. Raises TooManyRequests with the time to wait."""
+    def take(self, caller: str, bounds: Bounds) -> bytes:
+        """Count one request; what is left, as an item of the RateLimit header. Raises TooManyRequests."""
         now = self._clock()
-        arrival = max(self._arrivals.get(caller, now), now) + self._interval
+        arrival = max(self._arrivals.get(caller, now), now) + bounds.interval
         ahead = arrival - now
-        if ahead > self._tolerance:
-            wait = ahead - self._tolerance
-            headers = {
-                "Retry-After": retry_after_seconds(wait),
-                "RateLimit-Policy": self.policy.decode(),
-                "RateLimit": f'"default";r=0;t={math.ceil(wait)}',
-            }
+        if ahead > bounds.tolerance:
+            wait = ahead - bounds.tolerance
+            headers = {"Retry-After": retry_after_seconds(wait), "RateLimit": f'"default";r=0;t={math.ceil(wait)}'}
             raise TooManyRequests("You send more requests than agreed. Wait as Retry-After says.", headers=headers)
         self._arrivals[caller] = arrival
-        if len(self._arrivals) > MOST_CALLERS:
+        if len(self._arrivals) > self._most:
             self._forget(now)
-        return Allowance(int((self._tolerance - ahead) / self._interval), math.ceil(ahead))
+        return b'"default";r=%d;t=%d' % ((bounds.tolerance - ahead) / bounds.interval, math.ceil(ahead))
 
     def _forget(self, now: float) -> None:
         self._arrivals = {caller: arrival for caller, arrival in self._arrivals.items() if arrival > now}
+        # Not at each request again when that many are below their full allowance.
+        self._most = max(MOST_CALLERS, 2 * len(self._arrivals))

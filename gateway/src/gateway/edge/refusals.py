@@ -5,6 +5,7 @@ from __future__ import annotations
 from cme_kit.auth import InvalidDpopProof, Unauthenticated
 from cme_kit.problems import ServiceError
 
+from gateway.edge.breaker import UpstreamDown
 from gateway.edge.limits import (
     BodyTooLarge,
     HeadersTooLarge,
@@ -12,8 +13,9 @@ from gateway.edge.limits import (
     TargetTooLong,
     UnsupportedEncoding,
 )
+from gateway.edge.quotas import QuotaExceeded
 from gateway.edge.rates import TooManyRequests
-from gateway.edge.upstreams import DeadlineExceeded, RequestTimeout, UpstreamDown, UpstreamFailed
+from gateway.edge.upstreams import DeadlineExceeded, RequestTimeout, UpstreamFailed
 
 Kinds = tuple[type[ServiceError], ...]
 #: Of every request, whoever answers it.
@@ -22,18 +24,26 @@ ANY: Kinds = (MalformedRequest, TargetTooLong, UnsupportedEncoding, HeadersTooLa
 WITH_BODY: Kinds = (BodyTooLarge,)
 #: Of requests that go on to a service; a token is refused also where none is needed.
 FORWARDED: Kinds = (
-    *(Unauthenticated, InvalidDpopProof, TooManyRequests),
+    *(Unauthenticated, InvalidDpopProof, TooManyRequests, QuotaExceeded),
     *(UpstreamFailed, UpstreamDown, DeadlineExceeded),
 )
 FORWARDED_WITH_BODY: Kinds = (RequestTimeout,)
 #: Headers that every forwarded answer may have (Internet-Draft httpapi-ratelimit-headers-10).
 HEADERS = {
     "RateLimit": {
-        "description": "Requests left, and seconds until all are back",
-        "schema": {"type": "string", "pattern": r'^"[a-z]+";r=\d+;t=\d+', "examples": ['"default";r=1180;t=1']},
+        "description": "Requests left now and today, and seconds until all are back",
+        "schema": {
+            "type": "string",
+            "pattern": r'^"[a-z]+";r=\d+;t=\d+',
+            "examples": ['"default";r=1180;t=1, "daily";r=1999999;t=40000'],
+        },
     },
     "RateLimit-Policy": {
-        "description": "How many requests in how many seconds a caller may send to a service",
-        "schema": {"type": "string", "pattern": r'^"[a-z]+";q=\d+;w=\d+', "examples": ['"default";q=1200;w=2']},
+        "description": "How many requests in how many seconds a caller may send to a service, and its client in a day",
+        "schema": {
+            "type": "string",
+            "pattern": r'^"[a-z]+";q=\d+;w=\d+',
+            "examples": ['"default";q=1200;w=2, "daily";q=2000000;w=86400'],
+        },
     },
 }

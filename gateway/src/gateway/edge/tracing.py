@@ -7,15 +7,17 @@ from http import HTTPStatus
 
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 _TRACEPARENT = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 tracer = trace.get_tracer("gateway.edge")
+_ids = RandomIdGenerator()
 
 
-def remote_context(values: list[bytes]) -> Context | None:
+def remote_context(sent: bytes | None) -> Context | None:
     """The caller's trace, or None when it sent none or something else."""
-    match = _TRACEPARENT.fullmatch(values[0]) if len(values) == 1 else None
+    match = _TRACEPARENT.fullmatch(sent) if sent is not None else None
     if match is None:
         return None
     trace_id, span_id = int(match[1], 16), int(match[2], 16)
@@ -26,9 +28,12 @@ def remote_context(values: list[bytes]) -> Context | None:
 
 
 def begin(method: str, service: str, path: str, context: Context | None) -> Span:
-    """The span of a request; the caller ends it."""
+    """The span of a request; the caller ends it. It has an id even where nothing is traced: problems name it."""
     attributes = {"http.request.method": method, "url.path": path, "cme.upstream": service}
-    return tracer.start_span(f"{method} {service}", context or Context(), SpanKind.SERVER, attributes)
+    span = tracer.start_span(f"{method} {service}", context or Context(), SpanKind.SERVER, attributes)
+    if span.get_span_context().is_valid:
+        return span
+    return NonRecordingSpan(SpanContext(_ids.generate_trace_id(), _ids.generate_span_id(), is_remote=False))
 
 
 def finish(span: Span, status: int) -> None:
@@ -39,9 +44,7 @@ def finish(span: Span, status: int) -> None:
     span.end()
 
 
-def traceparent(span: Span) -> str | None:
-    """The header for the service; None when nothing is traced."""
+def traceparent(span: Span) -> str:
+    """The header for the service."""
     context = span.get_span_context()
-    if not context.is_valid:
-        return None
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
