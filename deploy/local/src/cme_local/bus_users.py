@@ -20,6 +20,11 @@ NOTICES = "cme.gateway.notices"
 BUS_USERS = (*SERVICES, GATEWAY)
 
 
+def sandbox_user(user: str) -> str:
+    """Its name in the sandbox's account: an account has subjects and streams of its own, and names are the server's."""
+    return f"sandbox_{user}"
+
+
 def nats_permissions(user: str) -> dict[str, list[str]]:
     """The permissions of a user: of a service, or of the gateway."""
     return _of_gateway() if user == GATEWAY else _of_service(user)

@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -37,6 +38,8 @@ class ChildSpec:
     one_core: bool = False
     #: What to clear away after it died, before it starts again.
     after_death: Callable[[], Awaitable[None]] | None = None
+    #: A listening socket: the process is started when somebody connects to it, and inherits it.
+    listening: socket.socket | None = None
 
 
 def tail(path: Path, lines: int = 15) -> str:
@@ -105,6 +108,7 @@ class Child:
                 stderr=log,
                 # A session of its own: Ctrl-C reaches the supervisor alone, which stops everything in order.
                 start_new_session=True,
+                pass_fds=() if self.spec.listening is None else (self.spec.listening.fileno(),),
                 preexec_fn=_before_exec(os.getpid(), self.spec.one_core),
             )
         if self._stopping:

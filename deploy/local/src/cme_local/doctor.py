@@ -38,7 +38,7 @@ def _disk() -> str:
 
 def _ports(base: int) -> str:
     check_ports(Ports(base))
-    return f"{base} to {base + 11} are free"
+    return f"{base} to {base + 12} are free"
 
 
 def _version(distribution: str) -> str:

@@ -6,7 +6,7 @@ import sysconfig
 from contextlib import suppress
 from pathlib import Path
 
-from cme_local.bus_users import BUS_USERS, nats_permissions
+from cme_local.bus_users import BUS_USERS, nats_permissions, sandbox_user
 from cme_local.errors import UserError
 from cme_local.processes import NatsNode, Ports
 from cme_local.secrets import NATS_ROUTES_USER, NATS_TOOL_USER, StackSecrets, write_private
@@ -14,6 +14,7 @@ from cme_local.secrets import NATS_ROUTES_USER, NATS_TOOL_USER, StackSecrets, wr
 # A fifth of it may be dirty before readers have to evict, and with 64 MB the pilot year got there: a reader that
 # evicts holds the server's one lock, and the transaction whose pages it waits for never ended.
 MONGO_CACHE = "256M"
+LIVE_ACCOUNT, SANDBOX_ACCOUNT = "CME", "SANDBOX"
 
 
 def binary(name: str) -> str:
@@ -28,11 +29,6 @@ def binary(name: str) -> str:
 
 def nats_config(data: Path, ports: Ports, secrets: StackSecrets, node: NatsNode) -> str:
     """The configuration of one server; JSON is a subset of its format."""
-    users: list[dict[str, object]] = [
-        {"user": user, "password": secrets.nats_passwords[user], "permissions": nats_permissions(user)}
-        for user in BUS_USERS
-    ]
-    users.append({"user": NATS_TOOL_USER, "password": secrets.nats_passwords[NATS_TOOL_USER]})
     config: dict[str, object] = {
         "server_name": node.name,
         "host": "127.0.0.1",
@@ -42,15 +38,28 @@ def nats_config(data: Path, ports: Ports, secrets: StackSecrets, node: NatsNode)
         "jetstream": {
             "store_dir": str(data / node.name),
             # Streams reserve their max_bytes (1 GB each) here; nothing is taken from the disk by it.
-            "max_file_store": 16 * 1024**3,
+            "max_file_store": 32 * 1024**3,
             # Without it an acknowledged publish, and even the stream itself, can be lost on a crash.
             "sync_interval": "always",
         },
-        "authorization": {"users": users},
+        "accounts": _accounts(secrets),
     }
     if ports.nats_nodes > 1:
         config["cluster"] = _cluster(ports, secrets, node)
     return json.dumps(config, indent=1)
+
+
+def _accounts(secrets: StackSecrets) -> dict[str, object]:
+    """Two accounts: what is published in one is not seen in the other, so both have the same subjects and streams."""
+
+    def user(name: str, kind: str) -> dict[str, object]:
+        return {"user": name, "password": secrets.nats_passwords[name], "permissions": nats_permissions(kind)}
+
+    tools = {"user": NATS_TOOL_USER, "password": secrets.nats_passwords[NATS_TOOL_USER]}
+    return {
+        LIVE_ACCOUNT: {"jetstream": "enabled", "users": [*(user(kind, kind) for kind in BUS_USERS), tools]},
+        SANDBOX_ACCOUNT: {"jetstream": "enabled", "users": [user(sandbox_user(kind), kind) for kind in BUS_USERS]},
+    }
 
 
 def _cluster(ports: Ports, secrets: StackSecrets, node: NatsNode) -> dict[str, object]:
@@ -72,9 +81,22 @@ def _cluster(ports: Ports, secrets: StackSecrets, node: NatsNode) -> dict[str, o
 def nats_command(data: Path, ports: Ports, secrets: StackSecrets, node: NatsNode | None = None) -> list[str]:
     """Write the configuration of a server, the first unless told, and return the command that starts it."""
     node = node or ports.broker[0]
+    if ports.nats_nodes == 1:
+        _name_the_account(data / node.name / "jetstream")
     path = data / f"{node.name}.conf"
     write_private(path, nats_config(data, ports, secrets, node))
     return [binary("nats-server"), "--config", str(path)]
+
+
+def _name_the_account(store: Path) -> None:
+    """Keep the streams of a data directory from before the accounts had names.
+
+    Those of a cluster are not kept here: its servers agreed on whose they are. The services make them again from
+    their outboxes.
+    """
+    unnamed = store / "$G"
+    if unnamed.is_dir() and not (store / LIVE_ACCOUNT).exists():
+        unnamed.rename(store / LIVE_ACCOUNT)
 
 
 def mongo_command(data: Path, ports: Ports) -> list[str]:

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+from cme_local.bus_users import sandbox_user
 from cme_local.engines import mongo_url
 from cme_local.processes import SERVICES, Deployable, Group, Ports
 from cme_local.secrets import BOOTSTRAP_CLIENT_ID, NATS_TOOL_USER, StackSecrets, credential_key_file, token_keys_dir
@@ -11,6 +12,8 @@ from cme_local.secrets import BOOTSTRAP_CLIENT_ID, NATS_TOOL_USER, StackSecrets,
 _OURS = ("CME_", "OTEL_")
 #: On the module path of every deployable here, so that it sees what its image has.
 AS_IN_IMAGE = Path(__file__).parent / "as_in_image"
+#: In front of the names of the sandbox's databases.
+SANDBOX_PREFIX = "sandbox_"
 
 
 def inherited() -> dict[str, str]:
@@ -36,6 +39,51 @@ def for_deployable(deployable: Deployable, data: Path, ports: Ports, secrets: St
     if deployable.group is Group.SERVICE:  # the gateway knows its own keys
         settings["CME_JWKS_URL"] = f"{ports.gateway_url}/oauth/jwks"
     return _as_in_image() | settings | _own_settings(name, data, ports, secrets)
+
+
+def sandbox_url(ports: Ports) -> str:
+    """The public base URL of the sandbox, which is the audience of its tokens."""
+    return f"{ports.gateway_url}/sandbox"
+
+
+def for_sandbox(data: Path, ports: Ports, secrets: StackSecrets) -> dict[str, str]:
+    """The environment of the sandbox's process: each service as the live one, on what is the sandbox's own."""
+    mail_from = "CME sandbox <sandbox@clustereducation.example>"
+
+    def service(name: str) -> dict[str, object]:
+        user = sandbox_user(name)
+        common: dict[str, object] = {
+            "public_url": sandbox_url(ports),
+            "issuer": ports.gateway_url,
+            "jwks_url": f"{ports.gateway_url}/oauth/jwks",
+            "mongo_url": mongo_url(ports),
+            "database_prefix": SANDBOX_PREFIX,
+            "nats_url": ports.nats_url,
+            "nats_replicas": ports.nats_nodes,
+            "nats_user": user,
+            "nats_password": secrets.nats_passwords[user],
+        }
+        match name:
+            case "credentials":
+                return common | {"signing_key_file": str(credential_key_file(data, sandbox=True))}
+            case "outreach":
+                relay = {"smtp_host": "127.0.0.1", "smtp_port": ports.smtp, "mail_from": mail_from}
+                return common | relay | {"address_key": secrets.sandbox_address_key}
+            case _:
+                return common
+
+    document = {
+        "services": {name: service(name) for name in SERVICES},
+        "own": {
+            "public_url": sandbox_url(ports),
+            "mongo_url": mongo_url(ports),
+            "database_prefix": SANDBOX_PREFIX,
+            "otlp_endpoint": ports.url(ports.traces),
+        },
+        "issuer": ports.gateway_url,
+        "mail_url": ports.url(ports.mail),
+    }
+    return _as_in_image() | {"CME_SANDBOX": json.dumps(document)}
 
 
 def for_auditor(ports: Ports, secrets: StackSecrets) -> dict[str, str]:

@@ -44,6 +44,7 @@ DEPLOYABLES: tuple[Deployable, ...] = (
 )
 
 OPERATIONS_MODULE = "cme_local.ops"
+SANDBOX_MODULE = "cme_local.sandbox_api"
 
 
 @dataclass(frozen=True)
@@ -101,13 +102,18 @@ class Ports:
         return self.base + 11
 
     @property
+    def sandbox(self) -> int:
+        """The sandbox's five services, in one process that starts with the first request."""
+        return self.base + 12
+
+    @property
     def broker(self) -> tuple[NatsNode, ...]:
         """The servers of the broker."""
         if self.nats_nodes == 1:
-            return (NatsNode("nats", self.nats, self.nats_monitoring, self.base + 12),)
-        others = range(self.base + 13, self.base + 13 + 3 * (self.nats_nodes - 1), 3)
+            return (NatsNode("nats", self.nats, self.nats_monitoring, self.base + 13),)
+        others = range(self.base + 14, self.base + 14 + 3 * (self.nats_nodes - 1), 3)
         return (
-            NatsNode("nats-1", self.nats, self.nats_monitoring, self.base + 12),
+            NatsNode("nats-1", self.nats, self.nats_monitoring, self.base + 13),
             *(NatsNode(f"nats-{n}", port, port + 1, port + 2) for n, port in enumerate(others, start=2)),
         )
 
@@ -140,6 +146,7 @@ class Ports:
             "smtp": self.smtp,
             "mail": self.mail,
             "mongo": self.mongo,
+            "sandbox": self.sandbox,
             **{name: port for node in self.broker for name, port in self._of_node(node)},
         }
 

@@ -1,8 +1,9 @@
 """How a stack is brought up and taken down."""
 
+import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -15,7 +16,7 @@ from cme_local.http_probe import accepts_connections, status_of
 from cme_local.interrupts import on_signal
 from cme_local.ops.settings import OperationsSettings
 from cme_local.preflight import DataDirectory, check_broker, check_disk, check_ports
-from cme_local.processes import DEPLOYABLES, OPERATIONS_MODULE, Group, Ports
+from cme_local.processes import DEPLOYABLES, OPERATIONS_MODULE, SANDBOX_MODULE, Group, Ports
 from cme_local.sandbox import provision
 from cme_local.secrets import StackSecrets, load_or_create, write_private
 from cme_local.stack import Stack, StackProcess, bootstrap_of, stack_file
@@ -29,6 +30,7 @@ ExtraEnv = Mapping[str, Mapping[str, str]]
 def urls_of(ports: Ports) -> dict[str, str]:
     """Everything a person or a tool may open."""
     return {d.name: ports.url(ports.of(d.name)) for d in DEPLOYABLES} | {
+        "sandbox": environment.sandbox_url(ports),
         "traces": f"{ports.url(ports.traces)}/traces",
         "mail": f"{ports.url(ports.mail)}/mail",
         "otlp": ports.url(ports.traces),
@@ -84,6 +86,26 @@ def child_specs(data: Path, ports: Ports, secrets: StackSecrets, extra_env: Extr
     return specs
 
 
+@contextmanager
+def sandbox_spec(data: Path, ports: Ports, secrets: StackSecrets) -> Iterator[ChildSpec]:
+    """The sandbox's process, with a socket that listens already: it costs nothing before somebody calls it."""
+    with socket.create_server(("127.0.0.1", ports.sandbox), backlog=128) as listening:
+        yield ChildSpec(
+            "sandbox",
+            [sys.executable, "-m", SANDBOX_MODULE, str(listening.fileno())],
+            environment.for_sandbox(data, ports, secrets),
+            Group.SERVICE,
+            ports.url(ports.sandbox),
+            _at_once,
+            after_death=partial(engines.release_transactions, ports),
+            listening=listening,
+        )
+
+
+async def _at_once() -> bool:
+    return True
+
+
 @dataclass
 class Running:
     """A stack that is up, with its supervisor."""
@@ -114,7 +136,7 @@ async def running_stack(
         UserError: a port is taken, the disk is full, the data directory is in use.
         StackError: a process did not become ready.
     """
-    with DataDirectory(data):
+    with DataDirectory(data), ExitStack() as sockets:
         check_disk(data)
         check_ports(ports)
         check_broker(data, ports)
@@ -125,7 +147,11 @@ async def running_stack(
             if announced:
                 running.write()
 
-        supervisor = Supervisor(child_specs(data, ports, secrets, extra_env), data / "logs", on_change)
+        specs = [
+            *child_specs(data, ports, secrets, extra_env),
+            sockets.enter_context(sandbox_spec(data, ports, secrets)),
+        ]
+        supervisor = Supervisor(specs, data / "logs", on_change)
         stack = Stack(
             ports.gateway_url, ports.gateway_url, urls_of(ports), data, bootstrap_of(secrets), secrets.operations_token
         )

@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from cme_local.bus_users import BUS_USERS
+from cme_local.bus_users import BUS_USERS, sandbox_user
 
 BOOTSTRAP_CLIENT_ID = "bootstrap"
 NATS_TOOL_USER = "local"
@@ -22,6 +22,7 @@ class StackSecrets:
     bootstrap_client_secret: str
     client_secret_pepper: str
     address_key: str
+    sandbox_address_key: str
     nats_passwords: dict[str, str]
     operations_token: str
     nats_routes_password: str
@@ -43,12 +44,14 @@ def load_or_create(data: Path) -> StackSecrets:
     """The directory's secrets: those it has, and those it lacks generated."""
     path = data / "secrets.json"
     kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    passwords = {user: secrets.token_urlsafe(24) for user in (*BUS_USERS, NATS_TOOL_USER)}
+    users = (*BUS_USERS, *map(sandbox_user, BUS_USERS), NATS_TOOL_USER)
+    passwords = {user: secrets.token_urlsafe(24) for user in users}
     known = kept.get("nats_passwords", {})
     fresh = {
         "bootstrap_client_secret": secrets.token_urlsafe(32),
         "client_secret_pepper": secrets.token_urlsafe(32),
         "address_key": secrets.token_urlsafe(32),
+        "sandbox_address_key": secrets.token_urlsafe(32),
         "operations_token": secrets.token_urlsafe(32),
         "nats_routes_password": secrets.token_urlsafe(24),
         "nats_passwords": passwords,
@@ -59,9 +62,9 @@ def load_or_create(data: Path) -> StackSecrets:
     return StackSecrets(**kept)
 
 
-def credential_key_file(data: Path) -> Path:
-    """The Ed25519 key that signs credentials (PKCS #8 PEM)."""
-    path = data / "keys" / "credentials.pem"
+def credential_key_file(data: Path, *, sandbox: bool = False) -> Path:
+    """The Ed25519 key that signs credentials, or those of the sandbox (PKCS #8 PEM)."""
+    path = data / "keys" / ("sandbox-credentials.pem" if sandbox else "credentials.pem")
     if not path.exists():
         from joserfc.jwk import OKPKey
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cme_local.child import Child, ChildSpec, tail
 from cme_local.errors import StackError
+from cme_local.on_demand import OnDemandChild
 from cme_local.processes import Group
 
 GRACE_S = {Group.SERVICE: 12.0, Group.GATEWAY: 5.0, Group.OPERATIONS: 3.0, Group.ENGINE: 10.0}
@@ -21,7 +22,9 @@ class Supervisor:
             log = logs / f"{spec.name}.log"
             if log.exists():
                 log.replace(logs / f"{spec.name}.1.log")
-        self.children = {spec.name: Child(spec, logs, on_change) for spec in specs}
+        self.children = {
+            spec.name: (Child if spec.listening is None else OnDemandChild)(spec, logs, on_change) for spec in specs
+        }
         self._tasks: list[asyncio.Task[None]] = []
         self._failure: asyncio.Future[None] | None = None
 
@@ -50,7 +53,8 @@ class Supervisor:
         )
 
     async def _all_ready(self, on_ready: Callable[[str], None]) -> None:
-        await asyncio.gather(*(self._announce(child, on_ready) for child in self.children.values()))
+        at_once = [child for child in self.children.values() if child.spec.listening is None]
+        await asyncio.gather(*(self._announce(child, on_ready) for child in at_once))
 
     async def _announce(self, child: Child, on_ready: Callable[[str], None]) -> None:
         await child.ready.wait()

@@ -26,7 +26,9 @@ async def test_the_stack_catches_mail_and_keeps_services_to_their_subjects(launc
     assert [item["text"].strip() for item in found] == ["Ačiū"]
 
     url = f"nats://127.0.0.1:{up.base + 9}"
-    await _keeps_to_its_own(url, load_or_create(up.data).nats_passwords["outreach"])
+    passwords = load_or_create(up.data).nats_passwords
+    await _keeps_to_its_own(url, passwords["outreach"])
+    await _keeps_to_the_sandbox(url, passwords["sandbox_outreach"])
 
     stranger = Client()
     with pytest.raises(NatsError):
@@ -67,6 +69,19 @@ async def _keeps_to_its_own(url: str, password: str) -> None:
     for inbox in ("_INBOX.>", "_INBOX_enrolment.>", "cme.>"):
         await bus.subscribe(inbox)
         assert "permissions violation" in str(await asyncio.wait_for(refused.get(), 5)).lower(), inbox
+    await bus.close()
+
+
+async def _keeps_to_the_sandbox(url: str, password: str) -> None:
+    """The sandbox's outreach has streams of the same names, and in them only what was published there."""
+    bus = await nats.connect(url, user="sandbox_outreach", password=password, inbox_prefix="_INBOX_outreach")
+    jetstream = bus.jetstream(timeout=5)
+    await provision_streams(jetstream, owned_streams("outreach"))
+
+    assert [m.data async for m in read_stream(jetstream, "CME_OUTREACH", "outreach")] == []
+
+    await jetstream.publish("cme.outreach.campaign.finished.v1", b"made up")
+    assert [m.data async for m in read_stream(jetstream, "CME_OUTREACH", "outreach")] == [b"made up"]
     await bus.close()
 
 

@@ -23,7 +23,7 @@ class DiskUsage(NamedTuple):
 
 @pytest.mark.parametrize("base", [80, 65530])
 def test_a_port_base_out_of_range_is_refused(base: int) -> None:
-    with pytest.raises(UserError, match="--port-base must lie between 1024 and 65517"):
+    with pytest.raises(UserError, match="--port-base must lie between 1024 and 65516"):
         preflight.check_ports(Ports(base))
 
 
@@ -57,8 +57,8 @@ def test_a_broker_of_another_size_is_refused_where_messages_are_kept(before: int
 def test_a_stack_with_a_clustered_broker_has_ports_of_its_own_for_each_server() -> None:
     single, clustered = Ports(8800).named(), Ports(8800, 3).named()
 
-    assert sorted(single.values()) == list(range(8800, 8812))
-    assert sorted(clustered.values()) == list(range(8800, 8819))
+    assert sorted(single.values()) == list(range(8800, 8813))
+    assert sorted(clustered.values()) == list(range(8800, 8820))
 
 
 def test_the_stack_file_lies_beside_the_default_data_and_inside_any_other(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from cme_local.backup.archive import Entry, Manifest, entry_of, write_archive
+from cme_local.environment import SANDBOX_PREFIX
 from cme_local.errors import UserError
 from cme_local.stack import Stack
 
@@ -78,7 +79,12 @@ async def _dump(mongo_url: str, folder: Path) -> tuple[str, dict[str, Entry]]:
 
 
 async def _collections(client: Client) -> Collections:
-    names = sorted(set(await client.list_database_names()) - FOREIGN)
+    # The sandbox fills itself again.
+    names = sorted(
+        name
+        for name in await client.list_database_names()
+        if name not in FOREIGN and not name.startswith(SANDBOX_PREFIX)
+    )
     return {name: sorted(await client[name].list_collection_names()) for name in names}
 
 

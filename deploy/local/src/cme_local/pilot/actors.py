@@ -214,8 +214,8 @@ class Actor:
         return self._token
 
 
-class Casting:
-    """Makes actors: accounts for people, clients for systems."""
+class StackCasting:
+    """Makes actors of a stack: accounts for people, clients for systems."""
 
     def __init__(self, client: Client, stack: Stack) -> None:
         self._client = client

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from cme_local.pilot.actors import Actor
 from cme_local.pilot.awarding import awards
 from cme_local.pilot.client import PilotFailed, for_each
 from cme_local.pilot.year import Year
@@ -48,9 +49,8 @@ async def _reissued_for_the_right_address(year: Year, made: list[Any]) -> None:
         raise PilotFailed(f"The badge {award['url']} was issued again, and not for the corrected address")
 
 
-async def pull_catalogue(year: Year) -> int:
+async def pull_catalogue(year: Year, harvester: Actor) -> int:
     """Read the change feed to its end and each course in it, then again conditionally. How many courses."""
-    harvester = year.casting.system(year.stack.client("eccp-harvester"))
     year.progress.stage("Catalogue pulled", 1)
     changes: list[Any] = []
     while True:
@@ -64,7 +64,7 @@ async def pull_catalogue(year: Year) -> int:
         raise PilotFailed(f"The change feed has gaps: {sequences}")
     slugs = {change["slug"] for change in changes if change["kind"] == "course" and change["change"] == "upserted"}
     for slug in slugs:
-        await _pull_course(year, f"{year.stack.api}/courses/{slug}")
+        await _pull_course(year, f"{year.api}/courses/{slug}")
     year.progress.step()
     return len(slugs)
 

@@ -32,7 +32,7 @@ async def _event_figures(year: Year) -> list[Any]:
 
 async def _undelivered(year: Year) -> int:
     """Messages that a consumer has not got or not acknowledged, as the broker counts them."""
-    url = f"{year.stack.urls['nats_monitoring']}/jsz"
+    url = f"{year.urls['nats_monitoring']}/jsz"
     answer = (await year.client.send("GET", url, params={"consumers": "true"})).json()
     accounts = answer.get("account_details") or []
     streams = [stream for account in accounts for stream in account.get("stream_detail") or []]
@@ -81,7 +81,7 @@ async def read_table(year: Year) -> dict[str, Any]:
             "unit_badge": theirs["unit"],
             "programme_badge": theirs["programme"],
             "revoked_badge": year.revoked_badge,
-            "course": f"{year.stack.api}/courses/{year.facts.curriculum.programme.slug}",
+            "course": f"{year.api}/courses/{year.facts.curriculum.programme.slug}",
         },
     }
 

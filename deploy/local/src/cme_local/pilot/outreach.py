@@ -187,7 +187,7 @@ async def _settled(year: Year, path: str) -> bool:
 
 
 async def _messages(year: Year, **query: str | int) -> list[Any]:
-    url = urljoin(year.stack.urls["mail"], "/api/messages")
+    url = urljoin(year.urls["mail"], "/api/messages")
     return list((await year.client.send("GET", url, params=query)).json()["items"])
 
 
@@ -205,7 +205,7 @@ def _recipient(mail: Any) -> str:
 
 
 def _interest_link(year: Year, mail: Any) -> str:
-    found = re.search(re.escape(year.stack.api) + r"/outreach/interest/[\w.~-]+", mail["text"])
+    found = re.search(re.escape(year.api) + r"/outreach/interest/[\w.~-]+", mail["text"])
     return found[0] if found else ""
 
 

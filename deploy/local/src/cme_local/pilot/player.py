@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 
 from cme_local.console import StageProgress
 from cme_local.pilot import awarding, cast, curriculum, learning, outreach, selection
-from cme_local.pilot.actors import Casting
+from cme_local.pilot.actors import Actor, StackCasting
 from cme_local.pilot.checking import check_samples, pull_catalogue, verify_badges
 from cme_local.pilot.client import PilotFailed, connected
 from cme_local.pilot.facts import read_facts
@@ -32,9 +32,10 @@ async def play(stack: Stack, progress: StageProgress) -> Report:
     """
     began = time.monotonic()
     async with connected(stack.api) as client:
-        casting = Casting(client, stack)
+        casting = StackCasting(client, stack)
         year = Year(
-            stack=stack,
+            api=stack.api,
+            urls=stack.urls,
             facts=read_facts(),
             client=client,
             casting=casting,
@@ -45,7 +46,7 @@ async def play(stack: Stack, progress: StageProgress) -> Report:
             operator=casting.demo_user(stack.user("operator")),
         )
         try:
-            report = await _play(year)
+            report = await _play(year, casting.system(stack.client("eccp-harvester")))
         except BaseExceptionGroup as failures:
             failed = failures.subgroup(PilotFailed)
             if failed is None:
@@ -56,7 +57,7 @@ async def play(stack: Stack, progress: StageProgress) -> Report:
         return report
 
 
-async def _play(year: Year) -> Report:
+async def _play(year: Year, harvester: Actor) -> Report:
     seconds: dict[str, float] = {}
 
     async def timed(name: str, phase: Awaitable[Result]) -> Result:
@@ -89,11 +90,11 @@ async def _play(year: Year) -> Report:
     if differing:
         raise PilotFailed("The figures are not those of the facts:\n  " + "\n  ".join(differing))
     table["badges_verified"] = await timed("verification", verify_badges(year))
-    table["courses_pulled"] = await timed("catalogue", pull_catalogue(year))
+    table["courses_pulled"] = await timed("catalogue", pull_catalogue(year, harvester))
     await timed("samples", check_samples(year, table["samples"]))
     table["trace_id"] = year.trace_id
     table["seconds"] = seconds
-    trace_url = urljoin(year.stack.urls["traces"], f"/traces/{year.trace_id}")
+    trace_url = urljoin(year.urls["traces"], f"/traces/{year.trace_id}")
     return Report(table, trace_url, seconds)
 
 

@@ -1,10 +1,12 @@
 """What the demonstration shows at its end."""
 
-from dataclasses import dataclass, field
-from typing import Any
+# ruff: noqa: PLC0415 -- what draws the table is for who wants to see it; the steps of the year are played elsewhere too
 
-from rich.console import Console
-from rich.table import Table
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 ROWS = (
     ("applications", "Applications"),
@@ -35,8 +37,10 @@ class Report:
     #: Requests that had to be sent again because something was restarting.
     repeated: int = 0
 
-    def render(self, console: Console) -> None:
+    def render(self, console: "Console") -> None:
         """Print figures, links and seconds per stage."""
+        from rich.table import Table
+
         figures = Table(title="The pilot year", title_justify="left")
         figures.add_column("Figure")
         figures.add_column("Value", justify="right")

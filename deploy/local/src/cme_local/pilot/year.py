@@ -1,13 +1,14 @@
 """What the phases of the year share: the facts, who acts, and what the services said so far."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from cme_local.console import StageProgress
-from cme_local.pilot.actors import Actor, Casting
+from cme_local.pilot.actors import Actor
 from cme_local.pilot.client import Client
 from cme_local.pilot.facts import Facts
 from cme_local.pilot.programme_facts import Applicant
-from cme_local.stack import Stack
 
 
 @dataclass
@@ -20,11 +21,21 @@ class Published:
     outcome_ids: dict[str, str]
 
 
+class Casting(Protocol):
+    """Makes whoever is to act."""
+
+    async def person(self, key: str, name: str, language: str, role: str, organisation_id: str | None) -> Actor:
+        """A person, made now or at an earlier try."""
+
+
 @dataclass
 class Year:
     """One play of the pilot year."""
 
-    stack: Stack
+    #: Base URL of the API that it is played on.
+    api: str
+    #: Where the mail catcher, the broker's monitoring and the traces are, by these names.
+    urls: Mapping[str, str]
     facts: Facts
     client: Client
     casting: Casting
