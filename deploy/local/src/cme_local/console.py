@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PAGES = (
     ("API and portal", "gateway", ""),
     ("API reference", "gateway", "/docs"),
+    ("Sandbox", "sandbox", "/courses"),
     ("Traces", "traces", ""),
     ("Mail", "mail", ""),
 )
@@ -31,6 +32,12 @@ def curl_line(stack: Stack, client: SandboxClient) -> str:
     )
 
 
+def sandbox_line(stack: Stack, client: SandboxClient) -> str:
+    """A line that gets a token of a sandbox client and calls the sandbox with it, and can be pasted as it is."""
+    token = f"""$({curl_line(stack, client)} | sed 's/.*"access_token": *"\\([^"]*\\)".*/\\1/')"""
+    return f'curl -s -H "Authorization: Bearer {token}" {stack.urls["sandbox"]}/credentials/v1/awards'
+
+
 def print_stack(stack: Stack, operator_url: str, seconds: float) -> None:
     """The table of URLs, logins and sandbox clients."""
     out = sys.stdout
@@ -41,13 +48,15 @@ def print_stack(stack: Stack, operator_url: str, seconds: float) -> None:
     out.write("\n  Demo logins (user, password)\n")
     for user in stack.users:
         out.write(f"    {user.username:<14} {user.password}\n")
-    out.write("\n  Sandbox clients\n")
+    out.write("\n  Clients\n")
     for client in stack.clients:
         secret = client.client_secret or ("key in the stack file" if client.private_jwk else "public, PKCE")
-        out.write(f"    {client.client_id:<16} {secret}\n")
-    with_secret = next((c for c in stack.clients if c.client_secret), None)
-    if with_secret is not None:
-        out.write(f"\n  Try it:\n    {curl_line(stack, with_secret)}\n")
+        out.write(f"    {client.client_id:<16} {secret}{'  (sandbox)' if client.sandbox else ''}\n")
+    with_secret = [client for client in stack.clients if client.client_secret]
+    for client in [c for c in with_secret if not c.sandbox][:1]:
+        out.write(f"\n  A token of the platform:\n    {curl_line(stack, client)}\n")
+    for client in [c for c in with_secret if c.sandbox][:1]:
+        out.write(f"\n  A first call of the sandbox:\n    {sandbox_line(stack, client)}\n")
     out.write("\nCtrl-C stops everything.\n")
     out.flush()
 

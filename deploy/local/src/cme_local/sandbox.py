@@ -33,6 +33,17 @@ READER_SCOPES = [
     *("enrolment.applications:read", "curriculum.catalogue:read", "operations:read"),
     *("credentials.awards:read", "outreach.indicators:read"),
 ]
+#: What a system may do in the sandbox: everything that is not done in a person's name and not the operators' business.
+TEST_SCOPES = [
+    *("enrolment.organisations:read", "enrolment.organisations:write", "enrolment.calls:write"),
+    *("enrolment.applications:read", "enrolment.selection:write", "enrolment.agreements:write"),
+    *("enrolment.learners:read", "enrolment.learners:write"),
+    *("curriculum.catalogue:read", "curriculum.profiles:write", "curriculum.programmes:write"),
+    *("curriculum.reviews:write", "curriculum.offerings:write"),
+    *("assessment.plans:write", "assessment.transcripts:read", "credentials.awards:read", "credentials.awards:revoke"),
+    *("outreach.directory:read", "outreach.directory:write", "outreach.consents:write", "outreach.campaigns:write"),
+    *("outreach.touchpoints:write", "outreach.labels:write", "outreach.indicators:read", "gateway.webhooks:write"),
+]
 
 SECRET = "client_secret_basic"
 GATEWAY_BACK_WITHIN_S = 10.0
@@ -49,6 +60,7 @@ PEOPLE = {
     "recogniser": ("Katrin Vogel", "de"),
     "officer": ("Ieva Jonaitienė", "lt"),
     "operator": ("Mikael Strand", "sv"),
+    "developer": ("Nora Wikström", "en"),
 }
 
 
@@ -96,7 +108,9 @@ def _entry(path: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _client_bodies() -> list[dict[str, Any]]:
-    def body(client_id: str, name: str, method: str, grants: list[str], scopes: list[str]) -> dict[str, Any]:
+    def body(
+        client_id: str, name: str, method: str, grants: list[str], scopes: list[str], *, sandbox: bool = False
+    ) -> dict[str, Any]:
         return {
             "client_id": client_id,
             "name": name,
@@ -107,14 +121,16 @@ def _client_bodies() -> list[dict[str, Any]]:
             "jwks": None,
             "scopes": scopes,
             "organisation_id": None,
+            "sandbox": sandbox,
         }
 
-    machine = ["client_credentials"]
+    machine, code = ["client_credentials"], ["authorization_code", "refresh_token"]
+    personal = [scope for scope in PEOPLE_SCOPES if not scope.startswith("operations:")]
     return [
         body("sandbox-secret", "Sandbox with a secret", SECRET, machine, READER_SCOPES),
         body("sandbox-jwt", "Sandbox with a private key", "private_key_jwt", machine, READER_SCOPES),
         body("sandbox-operator", "Operator's tools", SECRET, machine, ["operations:read", "operations:write"]),
-        body("sandbox-app", "Sandbox app", "none", ["authorization_code", "refresh_token"], PEOPLE_SCOPES),
+        body("sandbox-app", "Sandbox app", "none", code, PEOPLE_SCOPES),
         body(
             "eccp-harvester",
             "Course catalogue harvester",
@@ -122,6 +138,8 @@ def _client_bodies() -> list[dict[str, Any]]:
             machine,
             ["curriculum.catalogue:read"],
         ),
+        body("test-partner", "A partner's system in the sandbox", SECRET, machine, TEST_SCOPES, sandbox=True),
+        body("test-app", "An app in the sandbox", "none", code, personal, sandbox=True),
     ]
 
 
@@ -190,6 +208,7 @@ def _client(entry: dict[str, Any]) -> SandboxClient:
         redirect_uris=body["redirect_uris"],
         client_secret=entry["answer"].get("client_secret"),
         private_jwk=entry.get("private_jwk"),
+        sandbox=body.get("sandbox", False),
     )
 
 

@@ -24,6 +24,8 @@ class SandboxClient:
     redirect_uris: list[str]
     client_secret: str | None = None
     private_jwk: dict[str, str] | None = None
+    #: Its tokens open the sandbox and nothing else.
+    sandbox: bool = False
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,11 @@ def test_a_second_start_on_the_same_data_has_the_same_logins(launcher: Launcher)
     assert again["clients"] == made["clients"]
     assert again["users"] == made["users"]
     by_name = {client["name"]: client for client in again["clients"]}
-    assert set(by_name) == {"sandbox-secret", "sandbox-jwt", "sandbox-operator", "sandbox-app", "eccp-harvester"}
+    assert set(by_name) == {
+        *("sandbox-secret", "sandbox-jwt", "sandbox-operator", "sandbox-app", "eccp-harvester"),
+        *("test-partner", "test-app"),
+    }
+    assert {client["name"] for client in again["clients"] if client["sandbox"]} == {"test-partner", "test-app"}
     assert by_name["sandbox-jwt"]["private_jwk"]["crv"] == "P-256"
     assert "client_secret" not in by_name["sandbox-app"]
     assert "client_secret" not in by_name["sandbox-jwt"]

@@ -13,6 +13,7 @@ from cme_local.pilot.client import Client
 from cme_local.sandbox_api.acting import Stage
 from cme_local.sandbox_api.app import Door, Services, running
 from fastapi import FastAPI
+from gateway.edge.routes import Routes
 from starlette.responses import PlainTextResponse
 
 ISSUER = "http://gateway.test"
@@ -31,7 +32,7 @@ def app_of(name: str) -> FastAPI:
 
 
 def door(hold_seconds: float = 5.0) -> Door:
-    return Door(Services({name: app_of(name) for name in NAMES}), hold_seconds)
+    return Door(Services({name: app_of(name) for name in NAMES}, Routes.load()), hold_seconds)
 
 
 async def get(app: Any, path: str) -> httpx.Response:
@@ -98,7 +99,7 @@ async def test_nobody_calls_it_quiet_while_it_fills_or_while_somebody_is_inside(
         await leave.wait()
         return "there"
 
-    busy = Door(Services({"curriculum": slow}))
+    busy = Door(Services({"curriculum": slow}, Routes.load()))
     assert busy.quiet_seconds() == 0.0
     busy.open.set()
     asked = asyncio.create_task(get(busy, "/courses"))

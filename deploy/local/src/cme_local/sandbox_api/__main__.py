@@ -11,6 +11,7 @@ import structlog
 import uvicorn
 from cme_kit.mongo import Database
 from cme_kit.telemetry import configure_logging, start_tracing
+from gateway.edge.routes import Routes
 
 from cme_local.errors import StackError
 from cme_local.sandbox_api.app import Door, Services, build_apps, running
@@ -28,7 +29,7 @@ async def serve(listening: socket.socket, settings: SandboxSettings) -> None:
     configure_logging(NAME, own.log_format)
     database = Database.connect(own.mongo_url.get_secret_value(), DATABASE, own.mongo_driver, own.database_prefix)
     filling = Filling(database, own.public_url, settings.issuer, settings.mail_url)
-    services = Services(apps)
+    services = Services(apps, Routes.load())
     door = Door(services)
     config = uvicorn.Config(
         door,

@@ -12,12 +12,10 @@ from typing import Any
 import structlog
 from cme_kit.problems import problem_response
 from fastapi import FastAPI
-from gateway.edge.routes import route_of
+from gateway.edge.routes import Routes
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-#: The DID document of an API below a path (did:web section 2.5); the gateway's table has the one of a host.
-_DID_DOCUMENT = "/did.json"
 #: How long a request waits for the first filling; below the gateway's deadline.
 HOLD_SECONDS = 10.0
 
@@ -57,17 +55,19 @@ async def running(apps: Mapping[str, FastAPI]) -> AsyncIterator[None]:
 class Services:
     """Sends each path to the service that has it."""
 
-    def __init__(self, apps: Mapping[str, FastAPI]) -> None:
+    def __init__(self, apps: Mapping[str, FastAPI], routes: Routes) -> None:
+        """`routes` is the gateway's table."""
         self._apps = apps
+        self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        name = _service_of(scope["path"])
-        if name is None:
+        route = self._routes.of(scope["path"])
+        if route is None:
             await problem_response(404, "not_found", "There is no such resource.")(scope, receive, send)
             return
-        with structlog.contextvars.bound_contextvars(service=_named(name)):
-            await self._apps[name](scope, receive, send)
+        with structlog.contextvars.bound_contextvars(service=_named(route.service)):
+            await self._apps[route.service](scope, receive, send)
 
 
 class Door:
@@ -102,13 +102,6 @@ class Door:
         finally:
             self._inside -= 1
             self._left_at = time.monotonic()
-
-
-def _service_of(path: str) -> str | None:
-    if path == _DID_DOCUMENT:
-        return "credentials"
-    route = route_of(path)
-    return route.service if route else None
 
 
 def _named(service: str) -> str:
