@@ -6,6 +6,7 @@ scopes of Open Badges 3.0 section 7.1 and nothing else, because a Host's users b
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ INVITATIONS = "registration_invitations"
 INDEXES = (Index(INVITATIONS, ("expires",), expire_seconds=0),)
 #: The members of RFC 7591 section 2 that are read; others are ignored, as section 2 says.
 _READ = ("redirect_uris", "grant_types", "token_endpoint_auth_method", "jwks", "dpop_bound_access_tokens", *ABOUT)
+#: What an error description must not have (RFC 6749 section 5.2).
+_FORBIDDEN = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
 _REDIRECTS = "redirect_uris"
 _PERIOD_SECONDS = 60.0
 #: Open registrations that one address may make in a minute.
@@ -186,7 +189,7 @@ def _request(metadata: dict[str, Any], invitation: Invitation) -> ClientRequest:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        said = f"{place}: {first['msg']}".removeprefix(": ").replace('"', "'").replace("\\", "/")
+        said = _FORBIDDEN.sub("'", f"{place}: {first['msg']}".removeprefix(": "))
         raise (InvalidRedirectUri if place.startswith(_REDIRECTS) else InvalidClientMetadata)(said) from error
 
 

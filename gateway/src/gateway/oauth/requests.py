@@ -7,7 +7,7 @@ import secrets
 from datetime import datetime
 from typing import Any
 
-from authlib.oauth2.rfc6749 import InvalidRequestError, UnauthorizedClientError
+from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error, UnauthorizedClientError
 from cme_kit.clock import Clock
 
 from gateway.clients.domain import Client
@@ -95,8 +95,8 @@ class PushedRequests:
         asked = parameters_of({**values, "client_id": client.client_id}, client, self._issuer, now)
         try:
             check_request(asked, client, self._issuer, self._mint.audience_of(client), now)
-        except InvalidRequestError as error:
-            error.redirect_uri = None
+        except OAuth2Error as error:
+            error.redirect_uri = None  # the client itself is asking, so it is answered
             raise
         if proof is not None and asked.get("dpop_jkt", proof.thumbprint) != proof.thumbprint:
             raise InvalidRequestError("dpop_jkt names another key than the proof.")

@@ -52,6 +52,8 @@ class Principal:
     key_thumbprint: str | None = None
     #: The API that the token opens.
     audience: str | None = None
+    #: When the token expires, seconds since the epoch.
+    expires: float | None = None
 
     @property
     def scheme(self) -> str:
@@ -127,7 +129,14 @@ def keys_at(url: str) -> KeySource:
 class TokenVerifier:
     """Verifies access tokens against the gateway's keys; verified tokens are remembered until they expire."""
 
-    def __init__(self, issuer: str, audience: str, read_key_set: KeySource, also: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        issuer: str,
+        audience: str,
+        read_key_set: KeySource,
+        also: Sequence[str] = (),
+        refetch_seconds: float = REFETCH_SECONDS,
+    ) -> None:
         """`audience` is the API that the tokens must be for, or one of `also` (RFC 9068 section 4); all are base URLs."""
         self._issuer = issuer
         self._audiences = frozenset({audience, *also})
@@ -136,6 +145,7 @@ class TokenVerifier:
         #: Where this API describes itself (RFC 9728 section 3.1).
         self.metadata = f"{self._origin}/.well-known/oauth-protected-resource{parts.path}"
         self._read_key_set = read_key_set
+        self._refetch_seconds = refetch_seconds
         self._keys: dict[str, Any] = {}
         self._fetched_at = float("-inf")
         self._fetching = asyncio.Lock()
@@ -191,7 +201,8 @@ class TokenVerifier:
             raise self._refuse("This is no access token.")
         scopes = frozenset(str(claims.get("scope", "")).split())
         bound_to = (claims.get("cnf") or {}).get("jkt")
-        principal = Principal(subject, client_id, scopes, claims.get("org"), claims.get("jti"), bound_to, audience)
+        ids = (claims.get("org"), claims.get("jti"))
+        principal = Principal(subject, client_id, scopes, *ids, bound_to, audience, expires)
         self._verified[digest] = (expires, principal)
         if len(self._verified) > CACHED_TOKENS:
             self._verified.popitem(last=False)
@@ -218,7 +229,7 @@ class TokenVerifier:
 
     async def _read_keys(self) -> None:
         async with self._fetching:
-            if time.monotonic() - self._fetched_at < REFETCH_SECONDS:
+            if time.monotonic() - self._fetched_at < self._refetch_seconds:
                 return
             try:
                 keys = KeySet.import_key_set(await self._read_key_set())

@@ -1,0 +1,143 @@
+"""Signing people in for other applications (OpenID Connect Core)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import time
+from typing import Any
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
+from .signers import parameters
+
+SCOPES = ["openid", "profile", "email", "enrolment.people:write"]
+
+
+@pytest.fixture
+def app(gateway: Any) -> str:
+    return str(gateway.app(scopes=SCOPES))
+
+
+def id_token_of(gateway: Any, tokens: dict[str, Any]) -> dict[str, Any]:
+    keys = KeySet.import_key_set(gateway.http.get("/oauth/jwks").json())
+    return dict(jwt.decode(tokens["id_token"], keys, algorithms=["ES256"]).claims)
+
+
+def test_discovery_is_the_same_document(gateway: Any) -> None:
+    discovery = gateway.http.get("/.well-known/openid-configuration").json()
+
+    assert discovery == gateway.http.get("/.well-known/oauth-authorization-server").json()
+    assert discovery["subject_types_supported"] == ["public"]
+
+
+def test_an_id_token_says_who_signed_in_how_and_when(gateway: Any, app: str) -> None:
+    person = gateway.person()
+    before = int(time.time())
+
+    tokens = person.tokens(app, scope="openid", nonce="n-1")
+
+    claims = id_token_of(gateway, tokens)
+    assert (claims["iss"], claims["aud"], claims["sub"]) == (gateway.url, app, person.subject)
+    assert (claims["nonce"], claims["amr"]) == ("n-1", ["pwd"])
+    assert before <= claims["auth_time"] <= claims["iat"] < claims["exp"]
+    half = hashlib.sha256(tokens["access_token"].encode()).digest()[:16]
+    assert claims["at_hash"] == base64.urlsafe_b64encode(half).rstrip(b"=").decode()
+
+
+def test_without_openid_there_is_no_id_token(gateway: Any, app: str) -> None:
+    assert "id_token" not in gateway.person().tokens(app, scope="enrolment.people:write", nonce="n")
+
+
+def test_an_id_token_opens_nothing(gateway: Any, app: str) -> None:
+    token = gateway.person().tokens(app, scope="openid")["id_token"]
+
+    for path in ("/enrolment/v1/applications/app_1", "/oauth/userinfo"):
+        assert gateway.http.get(path, headers={"Authorization": f"Bearer {token}"}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("scope", "names"),
+    [
+        ("openid", {"sub"}),
+        ("openid profile", {"sub", "name", "preferred_username", "locale"}),
+        ("openid email", {"sub", "email", "email_verified"}),
+    ],
+)
+def test_userinfo_says_what_the_scopes_allow(gateway: Any, app: str, scope: str, names: set[str]) -> None:
+    person = gateway.person()
+    header = {"Authorization": f"Bearer {person.tokens(app, scope=scope)['access_token']}"}
+
+    for method in ("GET", "POST"):
+        answer = gateway.http.request(method, "/oauth/userinfo", headers=header)
+        assert (answer.status_code, set(answer.json()), answer.json()["sub"]) == (200, names, person.subject)
+
+
+def test_userinfo_is_for_people_alone(gateway: Any) -> None:
+    assert gateway.http.get("/oauth/userinfo").status_code == 401
+    assert gateway.http.get("/oauth/userinfo", headers=gateway.bearer(gateway.machine())).status_code == 403
+
+
+def test_prompt_none_asks_nobody(gateway: Any, app: str, helpers: Any) -> None:
+    person, (_, challenge) = gateway.person(), helpers.pkce()
+    quiet = {"scope": "openid", "prompt": "none"}
+
+    stranger = parameters(person.authorize(app, challenge, **quiet).headers["location"])
+    assert (stranger["error"], stranger["state"], stranger["iss"]) == ("login_required", "a state", gateway.url)
+    person.consent_page(app, challenge, scope="openid")
+    undecided = parameters(person.authorize(app, challenge, **quiet).headers["location"])
+    assert undecided["error"] == "consent_required"
+    person.allow(app, challenge, scope="openid")
+    assert "code" in parameters(person.authorize(app, challenge, **quiet).headers["location"])
+
+
+def test_prompt_login_wants_a_new_sign_in_and_then_goes_on(gateway: Any, app: str, helpers: Any) -> None:
+    person, (_, challenge) = gateway.person(), helpers.pkce()
+    person.allow(app, challenge, scope="openid")
+
+    asked = person.authorize(app, challenge, scope="openid", prompt="login")
+    assert asked.headers["location"].startswith("/login")
+    back = person.sign_in(asked.headers["location"])
+
+    assert "code" in parameters(person.browser.get(back.headers["location"]).headers["location"])
+
+
+def test_max_age_wants_a_recent_sign_in(gateway: Any, app: str, helpers: Any) -> None:
+    person, (_, challenge) = gateway.person(), helpers.pkce()
+    person.allow(app, challenge, scope="openid")
+
+    assert "code" in parameters(person.authorize(app, challenge, scope="openid", max_age="600").headers["location"])
+    time.sleep(1.1)  # the smallest age that is not enough
+    for age in ("1", "0"):
+        assert person.authorize(app, challenge, scope="openid", max_age=age).headers["location"].startswith("/login")
+
+
+def test_prompt_consent_asks_again(gateway: Any, app: str, helpers: Any) -> None:
+    person, (_, challenge) = gateway.person(), helpers.pkce()
+    person.allow(app, challenge, scope="openid")
+
+    page = person.authorize(app, challenge, scope="openid", prompt="consent")
+
+    assert page.status_code == 200
+    assert "decision" in page.text
+
+
+@pytest.mark.parametrize(
+    "changes", [{"prompt": "none login"}, {"prompt": "shout"}, {"max_age": "-1"}, {"response_mode": "fragment"}]
+)
+def test_what_the_endpoint_does_not_do_is_told_to_the_app(
+    gateway: Any, app: str, helpers: Any, changes: dict[str, str]
+) -> None:
+    answer = gateway.person().authorize(app, helpers.pkce()[1], **changes)
+
+    assert parameters(answer.headers["location"])["error"] == "invalid_request"
+
+
+def test_unknown_parameters_are_ignored(gateway: Any, app: str, helpers: Any) -> None:
+    extra = {"claims": '{"userinfo":{}}', "ui_locales": "lt", "acr_values": "x", "login_hint": "žmogus@example.org"}
+
+    answer = gateway.person().authorize(app, helpers.pkce()[1], scope="openid", **extra)
+
+    assert answer.headers["location"].startswith("/login")
