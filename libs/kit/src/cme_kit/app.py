@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Literal
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
@@ -11,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cme_kit.auth import TokenVerifier, keys_at
 from cme_kit.dead_letters_api import dead_letters_router
+from cme_kit.deadlines import Deadlines
 from cme_kit.metrics import RequestFigures
 from cme_kit.operations import operations_router
 from cme_kit.platform import Platform
@@ -69,6 +72,7 @@ def create_service_app(
     install_problem_handlers(app)
     for router in (*routers, operations_router(service), dead_letters_router(service), rebuilding_router(service)):
         app.include_router(router)
+    app.add_middleware(Deadlines)
     app.add_middleware(RequestFigures)
     trace_requests(app)
     if settings.root_path:
@@ -82,8 +86,14 @@ def provide(app: FastAPI, platform: Platform, services: Mapping[type, object]) -
     app.state.provided = dict(services)
 
 
-def serve(app: ASGIApp, settings: DeployableSettings, *, behind_gateway: bool = True) -> None:
-    """Serve until SIGTERM, then finish the running requests.
+def serve(
+    app: ASGIApp,
+    settings: DeployableSettings,
+    *,
+    behind_gateway: bool = True,
+    protocol: type[asyncio.Protocol] | Literal["httptools"] = "httptools",
+) -> None:
+    """Serve until SIGTERM, then finish the running requests. `protocol` is how HTTP comes in.
 
     Only what stands behind the gateway believes `X-Forwarded-*` of the loopback address.
     """
@@ -91,10 +101,11 @@ def serve(app: ASGIApp, settings: DeployableSettings, *, behind_gateway: bool = 
         app,
         host=settings.host,
         port=settings.port,
+        http=protocol,
+        loop="uvloop",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=behind_gateway,
         timeout_graceful_shutdown=10,
-        h11_max_incomplete_event_size=16_384,
     )
