@@ -36,8 +36,9 @@ from gateway.clients import repository as client_rows
 from gateway.clients import router as clients_api
 from gateway.clients.service import Clients
 from gateway.edge import composition, tracing
-from gateway.edge.limits import check_head, declared_length, limited
-from gateway.edge.routes import BODY_LIMIT, OWN, Routes, first_segment
+from gateway.edge.bodies import ClientGone, whole
+from gateway.edge.limits import check_head, declared_length
+from gateway.edge.routes import OWN, Routes, first_segment
 from gateway.edge.upstreams import open_client
 from gateway.oauth import assembly
 from gateway.oauth import repository as grant_rows
@@ -70,9 +71,10 @@ class Storage:
 class Gateway:
     """Own paths go to the authorization server, everything else to the edge."""
 
-    def __init__(self, own: FastAPI, routes: Routes) -> None:
+    def __init__(self, own: FastAPI, routes: Routes, deadline_seconds: float) -> None:
         self.own = own
         self._routes = routes
+        self._deadline = deadline_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection of the ASGI server."""
@@ -90,7 +92,11 @@ class Gateway:
         began = time.perf_counter()
         try:
             check_head(scope)
-            counted = limited(receive, BODY_LIMIT, declared_length(scope["headers"]))
+            length = declared_length(scope["headers"])
+            if length != 0:
+                receive = await whole(receive, length, self._deadline)
+        except ClientGone:
+            return
         except ServiceError as error:
             observe_request(scope["method"], NO_ROUTE, error.status, began)
             span = tracing.begin(scope["method"], "gateway", first_segment(scope["path"]), None)
@@ -103,9 +109,9 @@ class Gateway:
         headers = [pair for pair in scope["headers"] if pair[0] not in (b"traceparent", b"tracestate", b"baggage")]
         back_channel: BackChannel = self.own.state.back_channel
         if scope["path"] in back_channel.endpoints:
-            await back_channel(scope, counted, send)
+            await back_channel(scope, receive, send)
         else:
-            await self.own({**scope, "headers": headers}, counted, send)
+            await self.own({**scope, "headers": headers}, receive, send)
 
 
 def build(settings: Settings) -> Gateway:
@@ -180,7 +186,7 @@ def build(settings: Settings) -> Gateway:
     app.mount("/assets", StaticFiles(directory=ASSETS), "assets")
     app.add_middleware(RequestFigures)
     trace_requests(app)
-    return Gateway(app, routes)
+    return Gateway(app, routes, settings.deadline_seconds)
 
 
 async def _compose(

@@ -22,6 +22,7 @@ import pytest
 import uvicorn
 from cme_kit.testing import Engines, free_port
 from gateway.app import build
+from gateway.edge.wire import StrictHttp
 from gateway.settings import Settings
 
 from .people import CALLBACK, Person, answer_of, exchange, hidden, pkce, values
@@ -288,7 +289,7 @@ def another_gateway(engines: Engines, echo: EchoServer, tmp_path: Path) -> Itera
     """Start a gateway with settings of its own, in a thread because a process takes seconds to import; same database."""
     started: list[tuple[Gateway, uvicorn.Server, threading.Thread]] = []
 
-    def begin(upstream: str = echo.url, **settings: Any) -> Gateway:
+    def begin(upstream: str = echo.url, protocol: type[StrictHttp] = StrictHttp, **settings: Any) -> Gateway:
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         values = {
@@ -306,7 +307,13 @@ def another_gateway(engines: Engines, echo: EchoServer, tmp_path: Path) -> Itera
         }
         app = build(Settings.model_validate(values))
         config = uvicorn.Config(
-            app, port=port, log_config=None, access_log=False, proxy_headers=False, server_header=False
+            app,
+            port=port,
+            http=protocol,
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, daemon=True)

@@ -1,5 +1,6 @@
 """HTTP as bytes, for what a client library would not send."""
 
+import re
 import socket
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,4 +22,4 @@ def raw(gateway: Any, data: bytes) -> bytes:
 
 
 def statuses(answer: bytes) -> list[int]:
-    return [int(line.split()[1]) for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", answer)]

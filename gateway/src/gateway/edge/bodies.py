@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from cme_kit import strict_json
 from cme_kit.problems import ServiceError
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 
 from gateway.edge.limits import limited
 from gateway.edge.routes import BODY_LIMIT, UPLOAD_LIMIT, Route
@@ -16,6 +17,12 @@ Headers = list[tuple[bytes, bytes]]
 
 class ClientGone(Exception):
     """The caller hung up while sending."""
+
+
+class RequestTimeout(ServiceError):
+    """The caller took too long to send the request."""
+
+    code, status = "request_timeout", 408
 
 
 class Body:
@@ -70,6 +77,29 @@ async def take(body: Body, route: Route, path: str, scope: Scope, receive: Recei
     if content:
         strict_json.parse(content)
     body.content = content
+
+
+async def whole(receive: Receive, length: int | None, seconds: float) -> Receive:
+    """Read a body for an application that waits for it without end, and hand it on in one piece.
+
+    Raises RequestTimeout after `seconds`, BodyTooLarge, or ClientGone.
+    """
+    body = Body(length)
+    try:
+        async with asyncio.timeout(seconds):
+            content = b"".join([chunk async for chunk in body.chunks(limited(receive, BODY_LIMIT, length))])
+    except TimeoutError as error:
+        raise RequestTimeout("The body did not arrive in time.") from error
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": content, "more_body": False}
+
+    return again
 
 
 def _is_json(headers: Headers) -> bool:

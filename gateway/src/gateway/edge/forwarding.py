@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 import aiohttp
 import structlog
+from cme_kit import deadlines
 from cme_kit.problems import ServiceError
 from starlette.types import Scope, Send
 
@@ -20,8 +21,7 @@ from gateway.edge.upstreams import UpstreamFailed, Upstreams
 
 #: An answer up to this size is sent in one piece, and may be kept.
 WHOLE_ANSWER = 64 * 1024
-#: Milliseconds that the service has left, as Envoy says it to what is behind it; the kit ends what takes longer.
-DEADLINE_HEADER = "x-envoy-expected-rq-timeout-ms"
+DEADLINE_HEADER = deadlines.HEADER.decode()
 #: So that the service's own refusal arrives before ours.
 MARGIN_SECONDS = 0.05
 READS = frozenset({"GET", "HEAD"})

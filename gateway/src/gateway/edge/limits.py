@@ -18,9 +18,12 @@ _BROKEN_ESCAPE = re.compile(rb"%(?![0-9a-fA-F]{2})")
 
 
 class MalformedRequest(ServiceError):
-    """A request that may mean two things."""
+    """A request that may mean two things; where the next one begins is not known either (RFC 9112 section 9.6)."""
 
     code, status = "malformed_request", 400
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"Connection": "close"})
 
 
 class MethodNotAllowed(ServiceError):

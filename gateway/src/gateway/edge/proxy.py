@@ -7,13 +7,14 @@ import time
 from dataclasses import dataclass
 
 import structlog
+from cme_kit.deadlines import DeadlineExceeded
 from cme_kit.metrics import NO_ROUTE, observe_request
 from cme_kit.problems import NotFound, ServiceError, problem_response
 from opentelemetry import trace
 from starlette.types import Receive, Scope, Send
 
 from gateway.edge import bodies, cors, quotas, tracing
-from gateway.edge.bodies import Body, ClientGone
+from gateway.edge.bodies import Body, ClientGone, RequestTimeout
 from gateway.edge.cors import OriginNotAllowed, Origins
 from gateway.edge.exchange import Api, Exchange
 from gateway.edge.forwarding import READS, Forwarding
@@ -21,7 +22,6 @@ from gateway.edge.gate import Admission, check_scope
 from gateway.edge.limits import check_head, declared_length
 from gateway.edge.rates import Rates
 from gateway.edge.routes import SANDBOX, Route, Routes
-from gateway.edge.upstreams import DeadlineExceeded, RequestTimeout
 from gateway.usage.domain import Place
 from gateway.usage.ledger import Ledger
 from gateway.usage.service import Seen, Usage

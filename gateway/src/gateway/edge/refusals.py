@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from cme_kit.auth import InvalidDpopProof, Unauthenticated
+from cme_kit.deadlines import DeadlineExceeded
 from cme_kit.problems import ServiceError
 
+from gateway.edge.bodies import RequestTimeout
 from gateway.edge.breaker import UpstreamDown
 from gateway.edge.limits import (
     BodyTooLarge,
@@ -15,19 +17,18 @@ from gateway.edge.limits import (
 )
 from gateway.edge.quotas import QuotaExceeded
 from gateway.edge.rates import TooManyRequests
-from gateway.edge.upstreams import DeadlineExceeded, RequestTimeout, UpstreamFailed
+from gateway.edge.upstreams import UpstreamFailed
 
 Kinds = tuple[type[ServiceError], ...]
 #: Of every request, whoever answers it.
 ANY: Kinds = (MalformedRequest, TargetTooLong, UnsupportedEncoding, HeadersTooLarge)
 #: Of requests with a body.
-WITH_BODY: Kinds = (BodyTooLarge,)
+WITH_BODY: Kinds = (BodyTooLarge, RequestTimeout)
 #: Of requests that go on to a service; a token is refused also where none is needed.
 FORWARDED: Kinds = (
     *(Unauthenticated, InvalidDpopProof, TooManyRequests, QuotaExceeded),
     *(UpstreamFailed, UpstreamDown, DeadlineExceeded),
 )
-FORWARDED_WITH_BODY: Kinds = (RequestTimeout,)
 #: Headers that every forwarded answer may have (Internet-Draft httpapi-ratelimit-headers-10).
 HEADERS = {
     "RateLimit": {

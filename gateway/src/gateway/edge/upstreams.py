@@ -38,18 +38,6 @@ class UpstreamFailed(ServiceError):
         super().__init__(detail, headers={"Retry-After": "1"})
 
 
-class DeadlineExceeded(ServiceError):
-    """The service took too long."""
-
-    code, status = "deadline_exceeded", 504
-
-
-class RequestTimeout(ServiceError):
-    """The caller took too long to send the body."""
-
-    code, status = "request_timeout", 408
-
-
 @dataclass(frozen=True, slots=True)
 class Upstream:
     """A service and its circuit."""

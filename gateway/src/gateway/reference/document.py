@@ -110,7 +110,7 @@ def _operation(service: str, operation: Document) -> Document:
     body = "requestBody" in operation
     add_refusals(operation, *refusals.ANY, *(refusals.WITH_BODY if body else ()))
     if service != OWN:
-        add_refusals(operation, *refusals.FORWARDED, *(refusals.FORWARDED_WITH_BODY if body else ()))
+        add_refusals(operation, *refusals.FORWARDED)
         for answer in operation["responses"].values():
             add_headers(answer, *refusals.HEADERS)
     named = {"operationId": f"{service}.{operation['operationId']}"} if "operationId" in operation else {}
