@@ -63,6 +63,8 @@ class Launcher:
     """Starts `cme` commands and leaves none behind."""
 
     folder: Path
+    #: Stand-ins for the six deployables, or they themselves.
+    standins: bool = True
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self, base: int, data: Path | None = None) -> Up:
@@ -95,7 +97,18 @@ class Launcher:
         return [sys.executable, "-m", "cme_local", "up", "--port-base", str(base), "--data", str(data)]
 
     def environment(self) -> dict[str, str]:
-        return os.environ | {"PYTHONPATH": str(self.folder / "standins")}
+        return os.environ | ({"PYTHONPATH": str(self.folder / "standins")} if self.standins else {})
+
+    def stop(self) -> None:
+        """End what still runs."""
+        for process in self.processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 @pytest.fixture
@@ -107,14 +120,17 @@ def launcher(tmp_path: Path) -> Iterator[Launcher]:
         shutil.copy(Path(__file__).with_name("standin.py"), package / "__main__.py")
     made = Launcher(tmp_path)
     yield made
-    for process in made.processes:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def real_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """The whole stack with its real deployables, for all tests of a module."""
+    made = Launcher(tmp_path_factory.mktemp("real"), standins=False)
+    try:
+        yield made.up()
+    finally:
+        made.stop()
 
 
 def is_gone(pid: int) -> bool:
