@@ -12,7 +12,6 @@ from typing import Any
 from cme_kit import http
 from cme_kit.auth import TokenVerifier
 from cme_kit.clock import Clock, SystemClock
-from cme_kit.listening import Listener
 from cme_kit.metrics import NO_ROUTE, RequestFigures, observe_request
 from cme_kit.mongo import Database
 from cme_kit.notices import Notices
@@ -54,6 +53,7 @@ from gateway.reference.templates import Templates
 from gateway.settings import Settings
 from gateway.usage import repository as usage_rows
 from gateway.usage.service import Usage
+from gateway.webhooks import assembly as webhooks
 
 #: The subject on which the gateway's replicas tell each other what changed.
 NOTICES = "cme.gateway.notices"
@@ -133,13 +133,13 @@ def build(settings: Settings) -> Gateway:
                 database,
                 [
                     *(*http.INDEXES, *people.INDEXES, *client_rows.INDEXES, *assembly.INDEXES),
-                    *(*audit_rows.INDEXES, *usage_rows.INDEXES),
+                    *(*audit_rows.INDEXES, *usage_rows.INDEXES, *webhooks.INDEXES),
                 ],
             )
             api, sandbox = settings.public_url, f"{settings.public_url}/sandbox"
             app.state.verifier = TokenVerifier(api, api, own_keys, also=[sandbox])
             passwords = Passwords()
-            server = await _compose(app, settings, database, passwords)
+            server, webhook_parts = await _compose(app, settings, database, passwords)
             ground = composition.Ground(
                 *(settings, database, upstream_client, app.state.provided[Clients]),
                 *(app.state.provided[Revocations], app.state.provided[ProofUse], own_keys, SystemClock()),
@@ -154,10 +154,8 @@ def build(settings: Settings) -> Gateway:
                 asyncio.create_task(server.following.run(), name="following"),
                 asyncio.create_task(usage.follow(), name="usage"),
             ]
-            listener: Listener = app.state.provided[Listener]
-            listener.start()
-            yield
-            await listener.stop()
+            async with webhook_parts.running():
+                yield
             for task in following:
                 task.cancel()
             await usage.flush()
@@ -183,6 +181,7 @@ def build(settings: Settings) -> Gateway:
     ):
         app.include_router(router)
     people.install(app)
+    webhooks.install(app)
     app.mount("/assets", StaticFiles(directory=ASSETS), "assets")
     app.add_middleware(RequestFigures)
     trace_requests(app)
@@ -194,7 +193,7 @@ async def _compose(
     settings: Settings,
     database: Database,
     passwords: Passwords,
-) -> AuthorizationServer:
+) -> tuple[AuthorizationServer, webhooks.WebhookParts]:
     clock = SystemClock()
     issuer = settings.public_url
     pepper = Pepper(settings.client_secret_pepper.get_secret_value())
@@ -218,18 +217,21 @@ async def _compose(
             *(settings, database, outbox, clock, notices, audit, clients, accounts, revocations, proofs, keys, verifier)
         )
     )
+    webhook_parts = webhooks.compose(
+        webhooks.Ground(settings, database, outbox, clock, notices, pepper, audit, clients)
+    )
     app.state.back_channel = server.back_channel
     app.state.platform = Storage(database, outbox, clock)
     app.state.provided = {
         **provided,
         **server.provided,
+        **webhook_parts.provided,
         Audit: audit,
         Outbox: outbox,
         Clients: clients,
-        Listener: Listener("gateway", settings, database, outbox, clock, (), notices),
         Notices: notices,
         ProofUse: proofs,
         Revocations: revocations,
         ApiDocument: ApiDocument.merged(app, issuer),
     }
-    return server
+    return server, webhook_parts

@@ -33,3 +33,7 @@ class Settings(BusSettings):
     quota_per_day: int | None = Field(default=None, ge=1)
     #: Seconds that a request may take in all.
     deadline_seconds: float = Field(default=15, gt=0)
+    #: Whether webhooks may be sent to this machine, by http too: for a developer's own stack and for tests.
+    webhook_private_addresses: bool = False
+    #: Seconds that a receiver of webhooks may take to answer.
+    webhook_timeout_seconds: float = Field(default=20, gt=0, le=30)

@@ -26,7 +26,9 @@ from gateway.edge.wire import StrictHttp
 from gateway.settings import Settings
 
 from .people import CALLBACK, Person, answer_of, exchange, hidden, pkce, values
+from .receivers import happenings, receiver
 
+__all__ = ["happenings", "receiver"]
 SERVICES = ("enrolment", "curriculum", "assessment", "credentials", "outreach")
 NAMED_ORIGIN = "http://localhost:9443"
 BOOTSTRAP = ("bootstrap", "a-bootstrap-secret-of-the-tests")
@@ -219,6 +221,7 @@ def start(engines: Engines, upstream: str, home: Path, **settings: str) -> Gatew
         "CME_CLIENT_SECRET_PEPPER": "a pepper of the tests",
         "CME_BOOTSTRAP_CLIENT_ID": BOOTSTRAP[0],
         "CME_BOOTSTRAP_CLIENT_SECRET": BOOTSTRAP[1],
+        "CME_WEBHOOK_PRIVATE_ADDRESSES": "true",
         **settings,
     }
     gateway = Gateway(url, environment, _launch(environment, home), httpx.Client(base_url=url, timeout=20))
@@ -303,6 +306,7 @@ def another_gateway(engines: Engines, echo: EchoServer, tmp_path: Path) -> Itera
             "client_secret_pepper": "a pepper of the tests",
             "bootstrap_client_id": BOOTSTRAP[0],
             "bootstrap_client_secret": BOOTSTRAP[1],
+            "webhook_private_addresses": True,
             **settings,
         }
         app = build(Settings.model_validate(values))

@@ -121,6 +121,8 @@ def _own_settings(name: str, data: Path, ports: Ports, secrets: StackSecrets) ->
                 "CME_CLIENT_SECRET_PEPPER": secrets.client_secret_pepper,
                 "CME_BOOTSTRAP_CLIENT_ID": BOOTSTRAP_CLIENT_ID,
                 "CME_BOOTSTRAP_CLIENT_SECRET": secrets.bootstrap_client_secret,
+                # What partners write runs beside the stack.
+                "CME_WEBHOOK_PRIVATE_ADDRESSES": "true",
             }
         case _:
             return {}

@@ -40,6 +40,11 @@ class Act(StrEnum):
     UPSTREAM_LINKED = "upstream.linked"
     UPSTREAM_UNLINKED = "upstream.unlinked"
     CONSENT_WITHDRAWN = "consent.withdrawn"
+    WEBHOOK_CREATED = "webhook.created"
+    WEBHOOK_CHANGED = "webhook.changed"
+    WEBHOOK_REMOVED = "webhook.removed"
+    WEBHOOK_KEY_ROTATED = "webhook.key_rotated"
+    WEBHOOK_DISABLED = "webhook.disabled"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,92 @@
+"""Disabling a webhook whose receiver is gone or has failed for days, and telling its owner."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import structlog
+from cme_contracts import CloudEvent
+from cme_contracts.envelope import SCHEMA_BASE
+from cme_contracts.gateway import WebhookDisabled
+from cme_kit.clock import Clock
+from cme_kit.ids import new_event_id
+from cme_kit.outbox import Outbox, Transaction
+
+from gateway.audit.domain import Act
+from gateway.audit.service import SYSTEM, Audit
+from gateway.webhooks.deliveries import DeliveryRepository
+from gateway.webhooks.domain import Attempt, Delivery, Reason, Status, Verdict, Webhook
+from gateway.webhooks.fan_out import FanOut, message_of
+from gateway.webhooks.offering import DISABLED_TYPE
+from gateway.webhooks.repository import WebhookRepository
+
+log = structlog.get_logger(__name__)
+
+
+class Disabling:
+    """The end of a webhook that does not work."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        webhooks: WebhookRepository,
+        deliveries: DeliveryRepository,
+        fan_out: FanOut,
+        audit: Audit,
+        clock: Clock,
+    ) -> None:
+        self._outbox = outbox
+        self._webhooks = webhooks
+        self._deliveries = deliveries
+        self._fan_out = fan_out
+        self._audit = audit
+        self._clock = clock
+
+    async def disable(
+        self, webhook_id: str, verdict: Verdict, delivery: Delivery, token: str, attempt: Attempt
+    ) -> None:
+        """Keep the last attempt, disable the webhook, give up what is pending, and tell the client's other webhooks."""
+
+        async def work(tx: Transaction) -> None:
+            await self._deliveries.settle(delivery, token, attempt, verdict, tx.session)
+            webhook = await self._webhooks.find(webhook_id, tx.session)
+            if webhook is None or webhook.status is not Status.ACTIVE or verdict.disable is None:
+                return  # its owner was quicker
+            await self._disable(tx, webhook, verdict, verdict.disable)
+
+        await self._outbox.transaction(work)
+
+    async def _disable(self, tx: Transaction, webhook: Webhook, verdict: Verdict, reason: Reason) -> None:
+        now = self._clock.now()
+        disabled = replace(
+            webhook,
+            status=Status.DISABLED,
+            disabled_reason=reason,
+            disabled_at=now,
+            failing_since=verdict.failing_since,
+            disablings=webhook.disablings + 1,
+        )
+        await self._webhooks.replace(disabled, webhook.revision, tx.session)
+        await self._deliveries.cancel(webhook.webhook_id, tx.session)
+        body = WebhookDisabled(
+            webhook_id=webhook.webhook_id,
+            reason=reason.value,
+            failing_since=verdict.failing_since if reason is Reason.FAILING else None,
+            disabled_at=now,
+        )
+        event = CloudEvent(
+            id=new_event_id(),
+            source="/gateway",
+            type=DISABLED_TYPE.type,
+            subject=webhook.webhook_id,
+            time=now,
+            dataschema=SCHEMA_BASE + DISABLED_TYPE.schema_file,
+            sequence=disabled.disablings,
+            data=body.model_dump(mode="json"),
+        )
+        await self._fan_out.tell(tx, replace(message_of(event), client_id=webhook.client_id))
+        details = {"client": webhook.client_id, "reason": reason.value}
+        await self._audit.record(
+            Act.WEBHOOK_DISABLED, actor=SYSTEM, subject=webhook.webhook_id, details=details, session=tx.session
+        )
+        log.warning("a webhook is disabled", webhook_id=webhook.webhook_id, reason=reason.value)
