@@ -27,7 +27,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway import health, people
 from gateway.accounts.passwords import Passwords
-from gateway.accounts.service import Accounts
 from gateway.audit import repository as audit_rows
 from gateway.audit import router as audit_api
 from gateway.audit.service import Audit
@@ -154,7 +153,7 @@ def build(settings: Settings) -> Gateway:
                 asyncio.create_task(server.following.run(), name="following"),
                 asyncio.create_task(usage.follow(), name="usage"),
             ]
-            async with webhook_parts.running():
+            async with webhook_parts.running(), app.state.people.running():
                 yield
             for task in following:
                 task.cancel()
@@ -207,11 +206,11 @@ async def _compose(
     await clients.ensure_bootstrap(settings.bootstrap_client_id, settings.bootstrap_client_secret.get_secret_value())
     proofs = ProofUse(pepper)
     outbox = Outbox(database, clock)
-    provided = people.compose(
+    persons = people.compose(
         people.Ground(settings, database, outbox, clock, pepper, audit, clients, revocations, passwords)
     )
-    accounts = provided[Accounts]
-    assert isinstance(accounts, Accounts)
+    app.state.people = persons
+    accounts = persons.accounts
     server = assembly.compose(
         assembly.Ground(
             *(settings, database, outbox, clock, notices, audit, clients, accounts, revocations, proofs, keys, verifier)
@@ -223,7 +222,7 @@ async def _compose(
     app.state.back_channel = server.back_channel
     app.state.platform = Storage(database, outbox, clock)
     app.state.provided = {
-        **provided,
+        **persons.provided,
         **server.provided,
         **webhook_parts.provided,
         Audit: audit,

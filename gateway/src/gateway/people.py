@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+import aiohttp
 from cme_kit.clock import Clock
 from cme_kit.mongo import Database
 from cme_kit.outbox import Outbox
@@ -35,10 +38,15 @@ from gateway.peppered import Pepper
 from gateway.selfservice import pages as selfservice
 from gateway.selfservice.account_page import AccountPage
 from gateway.settings import Settings
+from gateway.upstream import pages as upstream_pages
+from gateway.upstream import repository as link_rows
+from gateway.upstream.client import ProviderClient
+from gateway.upstream.documents import Documents
+from gateway.upstream.service import Upstreams
 
-INDEXES = (*account_rows.INDEXES, *consent_rows.INDEXES, *passkey_rows.INDEXES)
+INDEXES = (*account_rows.INDEXES, *consent_rows.INDEXES, *passkey_rows.INDEXES, *link_rows.INDEXES)
 SCRIPTS = Path(str(files("gateway") / "static"))
-ROUTERS = (login.router, accounts_api.router, passkey_pages.router, selfservice.router)
+ROUTERS = (login.router, accounts_api.router, passkey_pages.router, upstream_pages.router, selfservice.router)
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,21 @@ class Ground:
     passwords: Passwords
 
 
+@dataclass(frozen=True)
+class People:
+    """What handlers are provided with, and what runs beside them."""
+
+    provided: dict[type, object]
+    accounts: Accounts
+    http: aiohttp.ClientSession
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Until the gateway stops."""
+        async with self.http:
+            yield
+
+
 def install(app: FastAPI) -> None:
     """Routes and error handlers."""
     for router in ROUTERS:
@@ -64,8 +87,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(NotSignedIn, to_sign_in)
 
 
-def compose(on: Ground) -> dict[type, object]:
-    """What handlers are provided with."""
+def compose(on: Ground) -> People:
+    """Build it. Call it where the event loop runs."""
+    http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
     repository = account_rows.AccountRepository(on.database)
     failures = account_rows.FailureRepository(on.database)
     pages, browser = Pages("gateway"), Browser(on.pepper, on.settings.public_url)
@@ -74,8 +98,9 @@ def compose(on: Ground) -> dict[type, object]:
     consents = Consents(
         consent_rows.ConsentRepository(on.database), on.clients, on.revocations, on.audit, on.outbox, on.clock
     )
+    passkey_repository = passkey_rows.PasskeyRepository(on.database)
     passkeys = Passkeys(
-        passkey_rows.PasskeyRepository(on.database),
+        passkey_repository,
         passkey_rows.ChallengeRepository(on.database),
         repository,
         sessions,
@@ -84,14 +109,28 @@ def compose(on: Ground) -> dict[type, object]:
         on.clock,
         on.settings.public_url,
     )
-    return {
+    upstreams = Upstreams(
+        {
+            provider.id: ProviderClient(
+                provider,
+                Documents(provider.issuer, http),
+                f"{on.settings.public_url}/login/upstream/{provider.id}/callback",
+            )
+            for provider in on.settings.upstream_providers
+        },
+        link_rows.LinkRepository(on.database),
+        *(repository, passkey_repository, sessions, on.pepper, on.audit, on.outbox, on.clock),
+    )
+    provided: dict[type, object] = {
         Accounts: accounts,
-        AccountPage: AccountPage(pages, browser, sessions, passkeys, consents, on.clock),
+        AccountPage: AccountPage(pages, browser, sessions, passkeys, upstreams, consents, on.clock),
         Browser: browser,
         Consents: consents,
-        LoginPage: LoginPage(pages, browser, passkeys=passkeys.are_possible),
+        LoginPage: LoginPage(pages, browser, passkeys=passkeys.are_possible, providers=upstreams.names),
         Pages: pages,
         Passkeys: passkeys,
         Profiles: Profiles(accounts, repository, sessions, on.passwords, on.audit, on.outbox),
         Sessions: sessions,
+        Upstreams: upstreams,
     }
+    return People(provided, accounts, http)

@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import Annotated
 
 from cme_kit.settings import BusSettings
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
+
+from gateway.upstream.domain import Provider
+
+
+def _different(providers: list[Provider]) -> list[Provider]:
+    for values in ([provider.id for provider in providers], [provider.issuer for provider in providers]):
+        if len(set(values)) < len(values):
+            raise ValueError("two providers have the same id or issuer")
+    return providers
 
 
 class Settings(BusSettings):
@@ -23,6 +32,9 @@ class Settings(BusSettings):
     #: The client that may create accounts and clients, so that there is a first one.
     bootstrap_client_id: str
     bootstrap_client_secret: Annotated[SecretStr, Field(min_length=16)]
+    #: Other OpenID providers that people may sign in with, as JSON: `[{"id": "eu-login", "name": "EU Login", "issuer":
+    #: "https://…", "client_id": "…", "client_secret": "…"}]`; `upstream/domain.py` has every field.
+    upstream_providers: Annotated[list[Provider], AfterValidator(_different)] = Field(default=[])
     #: Base URL of each service of the sandbox, in the same form; without them there is no sandbox.
     sandbox_upstreams: dict[str, str] = Field(default={})
     #: The table of routes and limits (`edge/routes.toml` says how); the packaged one unless another is named.

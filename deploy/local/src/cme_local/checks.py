@@ -45,7 +45,7 @@ def steps(root: Path) -> list[Step]:
     """Everything before pytest."""
     javascript = [
         Step(f"JavaScript of {lock.parent.name}", ("npm", "ci", "--no-audit", "--no-fund"), False, lock.parent)
-        for lock in sorted(root.glob("tests/**/package-lock.json"))
+        for lock in sorted([*root.glob("tests/**/package-lock.json"), *root.glob("gateway/tests/**/package-lock.json")])
         if "node_modules" not in lock.parts
     ]
     return [

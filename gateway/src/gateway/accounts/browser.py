@@ -30,9 +30,9 @@ class Browser:
         self._pepper = pepper
         self._secure = public_url.startswith("https://")
         # __Host- binds a cookie to this host, and browsers accept that prefix over https only.
-        prefix = "__Host-" if self._secure else ""
-        self.session_cookie = f"{prefix}cme_session"
-        self._form_cookie = f"{prefix}cme_form"
+        self._prefix = "__Host-cme_" if self._secure else "cme_"
+        self.session_cookie = f"{self._prefix}session"
+        self._form_cookie = f"{self._prefix}form"
 
     def session(self, request: Request) -> str | None:
         """The session cookie's value."""
@@ -44,7 +44,7 @@ class Browser:
 
     def end_session(self, response: Response) -> None:
         """Take the session away."""
-        response.delete_cookie(self.session_cookie, path="/", secure=self._secure, httponly=True, samesite="lax")
+        self._take(response, self.session_cookie)
 
     def form_token(self, request: Request) -> tuple[str, str]:
         """The token for a form of this browser, and the cookie that it is bound to (made when it has none)."""
@@ -66,5 +66,20 @@ class Browser:
         """Show pages in this language from now on."""
         response.set_cookie(LANGUAGE_COOKIE, language, max_age=31_536_000, samesite="lax", secure=self._secure)
 
-    def _set(self, response: Response, name: str, value: str) -> None:
-        response.set_cookie(name, value, path="/", secure=self._secure, httponly=True, samesite="lax")
+    def keep(self, response: Response, name: str, value: str, seconds: int) -> None:
+        """Give the browser something to bring back within a while."""
+        self._set(response, self._prefix + name, value, seconds)
+
+    def kept(self, request: Request, name: str) -> str | None:
+        """What the browser was given to keep."""
+        return request.cookies.get(self._prefix + name)
+
+    def let_go(self, response: Response, name: str) -> None:
+        """Take back what the browser was given."""
+        self._take(response, self._prefix + name)
+
+    def _set(self, response: Response, name: str, value: str, seconds: int | None = None) -> None:
+        response.set_cookie(name, value, max_age=seconds, path="/", secure=self._secure, httponly=True, samesite="lax")
+
+    def _take(self, response: Response, name: str) -> None:
+        response.delete_cookie(name, path="/", secure=self._secure, httponly=True, samesite="lax")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
 from cme_kit.pages import Pages
 from fastapi import Request, Response
 
@@ -12,10 +15,11 @@ from gateway.accounts.returning import safe_return
 class LoginPage:
     """Renders the page."""
 
-    def __init__(self, pages: Pages, browser: Browser, *, passkeys: bool) -> None:
+    def __init__(self, pages: Pages, browser: Browser, *, passkeys: bool, providers: Mapping[str, str]) -> None:
         self._pages = pages
         self._browser = browser
         self._passkeys = passkeys
+        self._providers = providers
 
     def render(
         self,
@@ -27,6 +31,7 @@ class LoginPage:
         headers: dict[str, str] | None = None,
     ) -> Response:
         """The page, with an error summary when something was wrong."""
+        target = safe_return(return_to)
         token, cookie = self._browser.form_token(request)
         response = self._pages.render(
             request,
@@ -34,10 +39,12 @@ class LoginPage:
             status=status,
             headers={"Cache-Control": "no-store", **(headers or {})},
             csrf_token=token,
-            return_to=safe_return(return_to),
+            return_to=target,
             username=username,
             error=error,
             passkeys=self._passkeys,
+            providers=self._providers,
+            query=urlencode({"return_to": target}),
         )
         self._browser.keep_form_cookie(request, response, cookie)
         return response

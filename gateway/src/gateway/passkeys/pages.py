@@ -20,7 +20,7 @@ from gateway.passkeys.ceremonies import LONGEST_ANSWER, PasskeyRefused
 from gateway.passkeys.domain import LONGEST_NAME
 from gateway.passkeys.service import Passkeys, SignInAgain
 from gateway.selfservice.account_page import AccountPage
-from gateway.selfservice.pages import to_account
+from gateway.selfservice.pages import SIGN_IN_AGAIN, to_account
 
 router = APIRouter(include_in_schema=False)
 BrowserHere = Annotated[Browser, Provided(Browser)]
@@ -31,7 +31,6 @@ CredentialId = Annotated[str, Form(max_length=2000)]
 NO_STORE = {"Cache-Control": "no-store"}
 
 REFUSED = gettext_noop("This passkey could not be added. Try again; nothing was changed.")
-SIGN_IN_AGAIN = gettext_noop("Sign in again before you change how you sign in. Nothing was changed.")
 NAME_MISSING = gettext_noop("Enter a name of at most 60 characters, such as “Work laptop”.")
 
 

@@ -12,6 +12,7 @@ from gateway.accounts.sessions import Sessions
 from gateway.oauth.consents import Consents
 from gateway.oauth.scopes import SCOPES
 from gateway.passkeys.service import Passkeys
+from gateway.upstream.service import Upstreams
 
 #: What the page says after a change, by the `done` in its address.
 DONE = {
@@ -22,6 +23,8 @@ DONE = {
     "passkey-added": gettext_noop("Your passkey was added. You can sign in with it from now on."),
     "passkey-named": gettext_noop("The passkey’s name was saved."),
     "passkey-removed": gettext_noop("The passkey was removed. Nobody can sign in with it any more."),
+    "linked": gettext_noop("The two are linked. You can sign in there from now on."),
+    "unlinked": gettext_noop("The link was ended. Nobody signs in to your account there any more."),
     "consent": gettext_noop("The application’s access was withdrawn. It ends now."),
 }
 
@@ -35,6 +38,7 @@ class AccountPage:
         browser: Browser,
         sessions: Sessions,
         passkeys: Passkeys,
+        upstreams: Upstreams,
         consents: Consents,
         clock: Clock,
     ) -> None:
@@ -42,8 +46,13 @@ class AccountPage:
         self._browser = browser
         self._sessions = sessions
         self._passkeys = passkeys
+        self._upstreams = upstreams
         self._consents = consents
         self._clock = clock
+
+    def is_recent(self, person: SignedIn) -> bool:
+        """Whether somebody signed in so recently that they may change how they sign in."""
+        return person.session.is_recent(self._clock.now())
 
     async def render(
         self,
@@ -69,11 +78,13 @@ class AccountPage:
             typed={"display_name": account.display_name, "language": account.language, **(typed or {})},
             done=DONE.get(request.query_params.get("done", "")),
             here=person.session,
-            is_recent=person.session.is_recent(self._clock.now()),
+            is_recent=self.is_recent(person),
             passkeys=await self._passkeys.of(account.subject),
             can_add_passkeys=self._passkeys.are_possible,
             sessions=await self._sessions.of(account.subject),
             consents=await self._consents.of(account.subject),
             permissions=SCOPES,
-            providers={},
+            providers=self._upstreams.issuer_names,
+            linkable=self._upstreams.names,
+            links=await self._upstreams.of(account.subject),
         )

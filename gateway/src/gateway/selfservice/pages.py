@@ -36,6 +36,7 @@ NAME_MISSING = gettext_noop("Enter the name by which we may address you.")
 NAME_LONG = gettext_noop("Enter a name of at most 200 characters.")
 PASSWORD_WRONG = gettext_noop("This is not your password of today. Nothing was changed.")
 PASSWORD_THROTTLED = gettext_noop("Too many wrong passwords. Wait a little, then try again. Nothing was changed.")
+SIGN_IN_AGAIN = gettext_noop("Sign in again before you change how you sign in. Nothing was changed.")
 LONGEST_NAME = 200
 
 
