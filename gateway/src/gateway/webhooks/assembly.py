@@ -15,6 +15,7 @@ from cme_kit.listening import Listener
 from cme_kit.mongo import Database
 from cme_kit.notices import Notices
 from cme_kit.outbox import Outbox
+from cme_kit.stopping import when_told_to_stop
 from cme_kit.subscriptions import Subscription, on_whole
 from cme_kit.tasks import Tasks
 from fastapi import FastAPI
@@ -67,6 +68,7 @@ class WebhookParts:
 
     provided: dict[type, Any]
     listener: Listener
+    fan_out: FanOut
     worker: Worker
     sender: Sender
     listening: Listening
@@ -79,7 +81,9 @@ class WebhookParts:
             self.listener.start()
             tasks.run("webhooks", self.worker.run)
             try:
-                yield
+                # Streams to listeners end before the server waits for all connections to.
+                with when_told_to_stop(self.listening.end):
+                    yield
             finally:
                 self.listening.end()
                 await self.listener.stop()
@@ -136,6 +140,7 @@ def compose(ground: Ground) -> WebhookParts:
     return WebhookParts(
         {Webhooks: service, DeliveryLog: log, Samples: samples, Listening: listening, Listener: listener},
         listener,
+        fan_out,
         worker,
         sender,
         listening,

@@ -173,7 +173,10 @@ def may_see(client: Client, message: Message) -> bool:
         return message.client_id == client.client_id
     if client.sandbox or not may_know(client, message.type):
         return False
-    if OFFERED[message.type].everyone or _oversees(client):
+    offer = OFFERED[message.type]
+    if not offer.event_type.on_bus:  # about one client's webhooks
+        return False
+    if offer.everyone or _oversees(client):
         return True
     return client.organisation_id is not None and client.organisation_id in message.organisations
 

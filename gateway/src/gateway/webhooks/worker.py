@@ -71,7 +71,6 @@ class Worker:
         disabling: Disabling,
         clock: Clock,
         timeout_seconds: float,
-        jitter: Callable[[], float] = chance,
     ) -> None:
         self._webhooks, self._messages, self._deliveries = stores.webhooks, stores.messages, stores.deliveries
         self._clients = clients
@@ -80,7 +79,6 @@ class Worker:
         self._disabling = disabling
         self._clock = clock
         self._claim = timedelta(seconds=timeout_seconds) + CLAIM_MARGIN
-        self._jitter = jitter
         self._token = uuid4().hex
         #: When to look at a webhook, as far as this process knows.
         self._looks: dict[str, datetime] = {}
@@ -204,7 +202,7 @@ class Worker:
             await self._deliveries.release(delivery, token, self._clock.now())
             raise
         await failpoint("webhook.sent")
-        verdict = judge(webhook, delivery.step, attempt, self._clock.now(), self._jitter())
+        verdict = judge(webhook, delivery.step, attempt, self._clock.now(), chance())
         figures.note_attempt(attempt, verdict)
         for pause in (*STORE_AGAIN, None):
             try:
