@@ -27,6 +27,7 @@ from gateway.settings import Settings
 
 from .people import CALLBACK, Person, answer_of, exchange, hidden, pkce, values
 from .receivers import happenings, receiver
+from .scripted import Scripted, serving
 
 __all__ = ["happenings", "receiver"]
 SERVICES = ("enrolment", "curriculum", "assessment", "credentials", "outreach")
@@ -114,6 +115,8 @@ class Gateway:
     process: subprocess.Popen[bytes] | None
     http: httpx.Client
     browsers: list[httpx.Client] = field(default_factory=list)
+    #: Ends a gateway that runs in a thread of the tests.
+    ended: Callable[[], None] = field(default=lambda: None)
 
     def client_credentials(self, client: tuple[str, str], scope: str | None = None, **extra: str) -> httpx.Response:
         """Ask for a client's own token."""
@@ -290,7 +293,7 @@ def named_gateway(shared_named_gateway: Gateway) -> Iterator[Gateway]:
 @pytest.fixture
 def another_gateway(engines: Engines, echo: EchoServer, tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
     """Start a gateway with settings of its own, in a thread because a process takes seconds to import; same database."""
-    started: list[tuple[Gateway, uvicorn.Server, threading.Thread]] = []
+    started: list[Gateway] = []
 
     def begin(upstream: str = echo.url, protocol: type[StrictHttp] = StrictHttp, **settings: Any) -> Gateway:
         port = free_port()
@@ -323,15 +326,20 @@ def another_gateway(engines: Engines, echo: EchoServer, tmp_path: Path) -> Itera
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         gateway = Gateway(url, {}, None, httpx.Client(base_url=url, timeout=20))
-        started.append((gateway, server, thread))
+
+        def end() -> None:
+            server.should_exit = True
+            thread.join(15)
+
+        gateway.ended = end
+        started.append(gateway)
         await_ready(gateway)
         return gateway
 
     yield begin
-    for gateway, server, thread in started:
+    for gateway in started:
         stop(gateway)
-        server.should_exit = True
-        thread.join(15)
+        gateway.ended()
 
 
 @pytest.fixture
@@ -354,3 +362,10 @@ def killed_and_started() -> Callable[[Gateway, Path], None]:
         await_ready(gateway)
 
     return again
+
+
+@pytest.fixture
+def scripted() -> Iterator[Scripted]:
+    """A service that answers as the test says."""
+    with serving() as service:
+        yield service
