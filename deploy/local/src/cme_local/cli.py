@@ -17,6 +17,11 @@ from cme_local.errors import StackError, UserError
 
 DEFAULT_PORT_BASE = 8800
 Command = Callable[[argparse.Namespace], int]
+PARTNER_COMMANDS = {
+    "api": "Call the API with a client's token and print the answer.",
+    "listen": "Receive a client's webhook events on this machine, signed as they would be.",
+    "trigger": "Have a sample of an event sent to a client's webhooks and to who listens.",
+}
 
 
 def _stack_options(parser: argparse.ArgumentParser) -> None:
@@ -61,8 +66,8 @@ def parser() -> argparse.ArgumentParser:
     contracts.add_argument("--check", action="store_true", help="change nothing; fail when they are not up to date")
 
     bench = command("bench", _bench, "Measure, print a table, write JSON to .cme/bench/.")
-    bench.add_argument("name", choices=["start", "gateway", "events", "traces"])
-    bench.add_argument("--quick", action="store_true", help="less of everything, to try it (events, traces)")
+    bench.add_argument("name", choices=["start", "gateway", "oauth", "events", "traces"])
+    bench.add_argument("--quick", action="store_true", help="less of everything, to try it (oauth, events, traces)")
 
     check = command("check", _check, "Read every record of a running stack and tell which invariants hold.")
     check.add_argument("--data", type=Path, metavar="DIR", help="data directory (.cme/data)")
@@ -93,6 +98,10 @@ def parser() -> argparse.ArgumentParser:
         "faults", help="Break the platform in every known way and count what is lost.", add_help=False
     )
     faults.set_defaults(run=_faults)
+
+    for name, text in PARTNER_COMMANDS.items():
+        # Its own package, which partners install without this checkout, has the options and tells them.
+        commands.add_parser(name, help=text, description=text, add_help=False).set_defaults(run=_partner, partner=name)
 
     login = command("login", _login, "Print a link that signs an operator in to the traces of a running stack, once.")
     login.add_argument("--data", type=Path, metavar="DIR", help="data directory (.cme/data)")
@@ -227,6 +236,17 @@ def _faults(arguments: argparse.Namespace) -> int:
     return run(arguments.rest)
 
 
+def _partner(arguments: argparse.Namespace) -> int:
+    from cme_cli.__main__ import run
+
+    from cme_local.stack import default_data, stack_file
+
+    stack = stack_file(default_data())
+    chosen = any(argument.split("=")[0] == "--stack" for argument in arguments.rest)
+    options = ["--stack", str(stack)] if stack.exists() and not chosen else []
+    return run([arguments.partner, *arguments.rest, *options])
+
+
 def _login(arguments: argparse.Namespace) -> int:
     from cme_local.login import run
 
@@ -250,7 +270,7 @@ def main() -> NoReturn:
     """Run the command; an error is one clear line on stderr, never a traceback of ours."""
     cme = parser()
     arguments, rest = cme.parse_known_args()
-    if rest and arguments.run not in {_test, _faults}:
+    if rest and arguments.run not in {_test, _faults, _partner}:
         cme.error(f"unrecognized arguments: {' '.join(rest)}")
     arguments.rest = rest
     try:

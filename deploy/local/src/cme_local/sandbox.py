@@ -14,7 +14,9 @@ from cme_local.errors import StackError
 from cme_local.secrets import write_private
 from cme_local.stack import Bootstrap, DemoUser, SandboxClient
 
+IDENTITY_SCOPES = ["openid", "profile", "email"]
 PEOPLE_SCOPES = [
+    *IDENTITY_SCOPES,
     *("enrolment.organisations:write", "enrolment.calls:write", "enrolment.applications:read"),
     *("enrolment.applications:submit", "enrolment.applications:score", "enrolment.selection:write"),
     *("enrolment.offers:answer", "enrolment.agreements:write", "enrolment.agreements:approve"),
@@ -109,19 +111,27 @@ def _entry(path: str, body: dict[str, Any]) -> dict[str, Any]:
 
 def _client_bodies() -> list[dict[str, Any]]:
     def body(
-        client_id: str, name: str, method: str, grants: list[str], scopes: list[str], *, sandbox: bool = False
+        client_id: str,
+        name: str,
+        method: str,
+        grants: list[str],
+        scopes: list[str],
+        *,
+        sandbox: bool = False,
+        profile: str = "oauth",
     ) -> dict[str, Any]:
         return {
             "client_id": client_id,
             "name": name,
             # RFC 8252 section 7.3: the port of a loopback redirect is free.
-            "redirect_uris": ["http://127.0.0.1/callback"] if method == "none" else [],
+            "redirect_uris": ["http://127.0.0.1/callback"] if "authorization_code" in grants else [],
             "grant_types": grants,
             "token_endpoint_auth_method": method,
             "jwks": None,
             "scopes": scopes,
             "organisation_id": None,
             "sandbox": sandbox,
+            "profile": profile,
         }
 
     machine, code = ["client_credentials"], ["authorization_code", "refresh_token"]
@@ -131,6 +141,10 @@ def _client_bodies() -> list[dict[str, Any]]:
         body("sandbox-jwt", "Sandbox with a private key", "private_key_jwt", machine, READER_SCOPES),
         body("sandbox-operator", "Operator's tools", SECRET, machine, ["operations:read", "operations:write"]),
         body("sandbox-app", "Sandbox app", "none", code, PEOPLE_SCOPES),
+        body("sandbox-web", "Sandbox web application", "private_key_jwt", code, PEOPLE_SCOPES),
+        body(
+            "sandbox-fapi", "Sandbox of FAPI 2.0", "private_key_jwt", [*code, *machine], PEOPLE_SCOPES, profile="fapi"
+        ),
         body(
             "eccp-harvester",
             "Course catalogue harvester",

@@ -11,6 +11,7 @@ from gateway.clients.domain import Client, ClientSecret, ClientStatus, Profile
 CLIENTS = "clients"
 INDEXES = (
     Index(CLIENTS, ("owner", "_id")),
+    Index(CLIENTS, ("status", "_id")),
     Index(CLIENTS, ("changed",)),
     Index(CLIENTS, ("origins",)),
     Index(CLIENTS, ("removed",), expire_seconds=24 * 3600),
@@ -26,16 +27,16 @@ class ClientRepository:
 
     async def add(self, client: Client, now: datetime, session: Session) -> None:
         """Store a new client. Raises DuplicateKeyError."""
-        await self._clients.insert(_row(client) | {"changed": now}, session=session)
+        await self._clients.insert(row_of(client) | {"changed": now}, session=session)
 
     async def put(self, client: Client, now: datetime) -> None:
         """Store a client, over the one with the same id."""
-        row = _row(client) | {"changed": now}
+        row = row_of(client) | {"changed": now}
         await self._clients.replace({"_id": client.client_id}, row, upsert=True)
 
     async def change(self, client: Client, now: datetime, session: Session) -> None:
         """Store what a client has become."""
-        row = {key: value for key, value in _row(client).items() if key != "_id"}
+        row = {key: value for key, value in row_of(client).items() if key != "_id"}
         await self._clients.update({"_id": client.client_id}, {"$set": row | {"changed": now}}, session=session)
 
     async def remove(self, client_id: str, now: datetime, session: Session) -> bool:
@@ -64,13 +65,23 @@ class ClientRepository:
         rows = await self._clients.find({"owner": subject}, sort=[("_id", 1)])
         return [_client(row) for row in rows]
 
+    async def count_owned(self, subject: str, session: Session) -> int:
+        """How many clients a person made."""
+        return await self._clients.count({"owner": subject}, session)
+
+    async def waiting(self, limit: int) -> list[Client]:
+        """Clients that somebody has yet to approve, by id."""
+        pending = {"status": ClientStatus.PENDING.value}
+        return [_client(row) for row in await self._clients.find(pending, sort=[("_id", 1)], limit=limit)]
+
     async def changed_since(self, moment: datetime) -> list[str]:
         """The ids of clients that changed at a moment or later."""
         rows = await self._clients.find({"changed": {"$gte": moment}}, fields=["_id"])
         return [row["_id"] for row in rows]
 
 
-def _row(client: Client) -> Document:
+def row_of(client: Client) -> Document:
+    """How a client is stored, but for when it changed."""
     return {
         "_id": client.client_id,
         "name": client.name,

@@ -87,6 +87,7 @@ class BackChannel:
         try:
             with trace.use_span(span, end_on_exit=False):
                 status, headers, body = await self._answered(self.endpoints[path], scope, receive)
+            headers = [*headers, (b"content-length", b"%d" % len(body))]
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
         finally:

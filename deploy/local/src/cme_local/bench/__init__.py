@@ -34,6 +34,10 @@ def _measurement(name: str, quick: bool) -> Coroutine[Any, Any, dict[str, Any]]:
         from cme_local.bench import traces  # noqa: PLC0415 -- it brings the protobuf of spans
 
         return traces.measure(quick=quick)
+    if name == "oauth":
+        from cme_local.bench import oauth  # noqa: PLC0415 -- it brings the gateway's code and signatures
+
+        return oauth.measure(quick=quick)
     if quick:
         raise UserError(f"There is no quick variant of `bench {name}`.")
     return {"start": start.measure, "gateway": gateway.measure}[name]()

@@ -14,6 +14,7 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,6 +23,8 @@ import uvloop
 
 END = b"\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
+#: How long to wait for the last answers.
+LAST_ANSWERS_S = 2.0
 LENGTH = b"\r\ncontent-length:"
 
 
@@ -119,7 +122,7 @@ class _Connection(asyncio.Protocol):
         self._buffer = b""
         self._load.answered(self, status)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         self._load.lost()
 
 
@@ -132,6 +135,8 @@ class _Load:
         self._due: deque[float] = deque()
         self._latencies: list[float] = []
         self._statuses: Counter[str] = Counter()
+        self._planned = 0
+        self._all_answered = asyncio.Event()
         self._over = False
         self._lost = 0
 
@@ -162,7 +167,7 @@ class _Load:
         )
 
     async def _at_rate(self, began: float, rate: float) -> None:
-        planned = int(self._plan.seconds * rate)
+        self._planned = planned = int(self._plan.seconds * rate)
         sent = 0
         while sent < planned:
             now = time.perf_counter()
@@ -175,9 +180,9 @@ class _Load:
                     self._due.append(due)
             # Finer than an event loop's sleep, which ends up to a millisecond late.
             await asyncio.sleep(0)
-        deadline = time.perf_counter() + 2
-        while len(self._latencies) < planned and time.perf_counter() < deadline:
-            await asyncio.sleep(0.01)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_ANSWERS_S):
+                await self._all_answered.wait()
 
     def free(self, connection: _Connection) -> None:
         self._free.append(connection)
@@ -188,6 +193,8 @@ class _Load:
         now = time.perf_counter()
         self._latencies.append(now - connection.due)
         self._statuses[status] += 1
+        if len(self._latencies) == self._planned:
+            self._all_answered.set()
         if self._plan.rate is None:
             self._send(connection, now)
         elif self._due:

@@ -1,0 +1,245 @@
+"""`cme bench oauth`: the token and introspection endpoints, beside oidc-provider doing the same, each on a core alone."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+from gateway.clients.domain import Client, ClientSecret
+from gateway.clients.repository import CLIENTS, row_of
+from gateway.clients.service import SECRET_HASH
+from gateway.peppered import Pepper
+from joserfc import jwt
+from joserfc.jwk import ECKey
+from pymongo import MongoClient
+
+from cme_local.bench.http_load import Plan, Seen, generate, request_bytes, write_requests
+from cme_local.engines import mongo_url
+from cme_local.errors import StackError
+from cme_local.http_probe import status_of
+from cme_local.processes import Ports, project_root
+from cme_local.run import running_stack
+from cme_local.secrets import load_or_create
+from cme_local.stack import Stack
+
+PORT_BASE = 28940
+PEER_PORT = PORT_BASE + 15
+#: The server under test has the first core, everything else and the load the second.
+SERVER_CORE, OTHER_CORE = 0, 1
+CONNECTIONS = 32
+FEW, MANY = 10, 10_000
+LEAST_SECRET, LEAST_JWT, LEAST_INTROSPECTION, MOST_P99_MS = 2_000, 1_000, 3_000, 30
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+GRANT = "grant_type=client_credentials&scope=curriculum.catalogue%3Aread"
+ASSERTION_TYPE = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"
+PEER = "tests/load/js"
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is measured."""
+
+    seconds: float = 6.0
+    assertions: int = 30_000
+
+
+QUICK = Extent(seconds=1.5, assertions=6_000)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A running server and a folder for request files."""
+
+    folder: Path
+    extent: Extent
+    port: int
+    process: psutil.Process
+
+    async def row(self, what: str, requests: Sequence[bytes], *, once: bool = False) -> dict[str, Any]:
+        """As many as it takes, then 60 % of that. With `once` no request is sent twice."""
+        third = len(requests) // 3
+        warm, all_out, at_pace = (requests[n * third : (n + 1) * third] if once else requests for n in range(3))
+        await self._load(warm, 1.0, None)
+        before = _cpu(self.process)
+        most = await self._load(all_out, self.extent.seconds, None)
+        used = _cpu(self.process) - before
+        steady = await self._load(at_pace, self.extent.seconds, most.rate * 0.6)
+        return {
+            "what": what,
+            "rate /s": round(most.rate),
+            "CPU µs each": round(used / most.count * 1e6),
+            "at 60 % /s": round(steady.rate),
+            "p50 ms": steady.p50_ms,
+            "p99 ms": steady.p99_ms,
+        }
+
+    async def _load(self, requests: Sequence[bytes], seconds: float, rate: float | None) -> Seen:
+        path = self.folder / "requests"
+        write_requests(path, requests)
+        seen = await generate(Plan("127.0.0.1", self.port, str(path), CONNECTIONS, seconds, rate, OTHER_CORE))
+        if seen.failed or not seen.count:
+            raise StackError(f"not every request was answered well, so there is nothing to measure: {seen.statuses}")
+        return seen
+
+
+async def measure(*, quick: bool = False) -> dict[str, Any]:
+    """The table; a row for oidc-provider when its package is installed."""
+    extent = QUICK if quick else Extent()
+    with tempfile.TemporaryDirectory(prefix="cme-bench-") as name:
+        folder = Path(name)
+        async with running_stack(Ports(PORT_BASE), folder / "data") as running:
+            rows = await _ours(running.stack, folder, extent)
+        peer = await _peer(folder, extent)
+    return {
+        "rows": [*rows, *peer],
+        "connections": CONNECTIONS,
+        "times_the_rate_of_oidc_provider": round(rows[0]["rate /s"] / peer[0]["rate /s"], 2) if peer else None,
+        "without_peer": None if peer else f"install it by: npm ci --prefix {PEER}",
+        "at_least": {"secret": LEAST_SECRET, "private_key_jwt": LEAST_JWT, "introspection": LEAST_INTROSPECTION},
+        "at_most_p99_ms": MOST_P99_MS,
+    }
+
+
+async def _ours(stack: Stack, folder: Path, extent: Extent) -> list[dict[str, Any]]:
+    for process in stack.processes:
+        _pin(process.pid, SERVER_CORE if process.name == "gateway" else OTHER_CORE)
+    bench = Bench(folder, extent, int(stack.api.rpartition(":")[2]), psutil.Process(stack.pid("gateway")))
+    token_url = f"{stack.api}/oauth/token"
+    clients = _add_clients(stack, MANY)
+    key = ECKey.generate_key("P-256", {"kid": "bench"}, private=True)
+    signer = _add_signer(stack, key)
+    rows = [
+        await bench.row("client credentials, secret", [_with_secret(token_url, *clients[0])]),
+        await bench.row(f"  of {FEW:,} clients in turn", [_with_secret(token_url, *c) for c in clients[:FEW]]),
+        await bench.row(f"  of {MANY:,} clients in turn", [_with_secret(token_url, *c) for c in clients]),
+    ]
+    # Each assertion holds once, so there have to be enough for every run.
+    assertions = [_with_assertion(token_url, stack.issuer, signer, key) for _ in range(extent.assertions)]
+    rows.append(await bench.row("client credentials, private_key_jwt", assertions, once=True))
+    rows.append(await bench.row("introspection", [await _introspection(stack, *clients[0])]))
+    return rows
+
+
+async def _peer(folder: Path, extent: Extent) -> list[dict[str, Any]]:
+    home = project_root() / PEER
+    if not (home / "node_modules").is_dir() or shutil.which("node") is None:
+        return []
+    secret = secrets.token_urlsafe(32)
+    async with _oidc_provider(home, secret) as process:
+        url = f"http://127.0.0.1:{PEER_PORT}/token"
+        basic = _basic("bench", secret)
+        request = request_bytes("POST", url, {**FORM, **basic}, b"grant_type=client_credentials&scope=read")
+        bench = Bench(folder, extent, PEER_PORT, process)
+        return [await bench.row("oidc-provider (npm), secret", [request])]
+
+
+@asynccontextmanager
+async def _oidc_provider(home: Path, secret: str) -> AsyncIterator[psutil.Process]:
+    quiet = asyncio.subprocess.DEVNULL
+    command = ("node", str(home / "oidc_provider.mjs"), str(PEER_PORT), secret)
+    child = await asyncio.create_subprocess_exec(*command, stdout=quiet, stderr=quiet, cwd=home)
+    try:
+        _pin(child.pid, SERVER_CORE)
+        deadline = time.monotonic() + 20
+        while await status_of(f"http://127.0.0.1:{PEER_PORT}/jwks") != 200:  # noqa: PLR2004  (HTTP's)
+            if time.monotonic() > deadline or child.returncode is not None:
+                raise StackError("oidc-provider does not start")
+            await asyncio.sleep(0.1)
+        yield psutil.Process(child.pid)
+    finally:
+        if child.returncode is None:
+            child.terminate()
+            await child.wait()
+
+
+def _add_clients(stack: Stack, count: int) -> list[tuple[str, str]]:
+    """Clients with secrets, put where the gateway keeps them: registering ten thousand would take minutes."""
+    pepper = Pepper(load_or_create(stack.data).client_secret_pepper)
+    made = [(f"bench-{number}", secrets.token_urlsafe(32)) for number in range(count)]
+    now = datetime.now(UTC)
+
+    def row(client_id: str, secret: str) -> dict[str, Any]:
+        stored = ClientSecret(pepper.derive(SECRET_HASH, secret), secret[-4:], now)
+        return row_of(_client(client_id, "client_secret_basic", now, secrets=(stored,))) | {"changed": now}
+
+    _insert(stack, [row(*client) for client in made])
+    return made
+
+
+def _add_signer(stack: Stack, key: ECKey) -> str:
+    now = datetime.now(UTC)
+    client = _client("bench-signer", "private_key_jwt", now, jwks={"keys": [key.as_dict(private=False)]})
+    _insert(stack, [row_of(client) | {"changed": now}])
+    return client.client_id
+
+
+def _client(client_id: str, method: str, now: datetime, **fields: Any) -> Client:
+    grants, scopes = frozenset({"client_credentials"}), frozenset({"curriculum.catalogue:read"})
+    return Client(client_id, client_id, (), grants, method, scopes, now, **fields)
+
+
+def _insert(stack: Stack, rows: list[dict[str, Any]]) -> None:
+    port_base = int(stack.api.rpartition(":")[2])
+    client: MongoClient[dict[str, Any]] = MongoClient(mongo_url(Ports(port_base)))
+    with client:
+        for begin in range(0, len(rows), 1_000):
+            client["gateway"][CLIENTS].insert_many(rows[begin : begin + 1_000])
+
+
+def _basic(client_id: str, secret: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{client_id}:{secret}".encode()).decode()}
+
+
+def _with_secret(url: str, client_id: str, secret: str) -> bytes:
+    return request_bytes("POST", url, {**FORM, **_basic(client_id, secret)}, GRANT.encode())
+
+
+def _with_assertion(url: str, issuer: str, client_id: str, key: ECKey) -> bytes:
+    now = int(time.time())
+    claims = {
+        "iss": client_id,
+        "sub": client_id,
+        "aud": issuer,
+        "jti": secrets.token_hex(8),
+        "iat": now,
+        "exp": now + 900,
+    }
+    assertion = jwt.encode({"alg": "ES256", "kid": "bench"}, claims, key, algorithms=["ES256"])
+    body = f"{GRANT}&client_assertion_type={ASSERTION_TYPE}&client_assertion={assertion}"
+    return request_bytes("POST", url, FORM, body.encode())
+
+
+async def _introspection(stack: Stack, client_id: str, secret: str) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(stack.api.rpartition(":")[2]))
+    request = _with_secret(f"{stack.api}/oauth/token", client_id, secret)
+    writer.write(request.replace(b"HTTP/1.1\r\n", b"HTTP/1.1\r\nConnection: close\r\n", 1))
+    answer = await reader.read()
+    writer.close()
+    token = json.loads(answer.partition(b"\r\n\r\n")[2])["access_token"]
+    headers = {**FORM, **_basic(client_id, secret)}
+    return request_bytes("POST", f"{stack.api}/oauth/introspect", headers, f"token={token}".encode())
+
+
+def _pin(pid: int, core: int) -> None:
+    """Keep a process and its threads on one core."""
+    if os.cpu_count() == 1:
+        return
+    for thread in psutil.Process(pid).threads():
+        os.sched_setaffinity(thread.id, {core})
+
+
+def _cpu(process: psutil.Process) -> float:
+    return float(sum(process.cpu_times()[:2]))
