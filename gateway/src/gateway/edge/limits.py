@@ -31,6 +31,10 @@ class MethodNotAllowed(ServiceError):
 
     code, status = "method_not_allowed", 405
 
+    def __init__(self) -> None:
+        allowed = ", ".join(sorted(METHODS))
+        super().__init__(f"Use one of {allowed}.", headers={"Allow": allowed})
+
 
 class TargetTooLong(ServiceError):
     """Path and query are too long."""
@@ -59,7 +63,7 @@ class UnsupportedEncoding(ServiceError):
 def check_head(scope: Scope) -> None:
     """Refuse what is too large or ambiguous, before anything else looks at it. Raises ServiceError."""
     if scope["method"] not in METHODS:
-        raise MethodNotAllowed("Use GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS.")
+        raise MethodNotAllowed
     target: bytes = scope["raw_path"]
     if len(target) + len(scope["query_string"]) > TARGET_LIMIT:
         raise TargetTooLong(f"Path and query may have {TARGET_LIMIT} bytes.")

@@ -100,7 +100,7 @@ class StrictHttp(HttpToolsProtocol):
         """The head is there: the application is called."""
         self._in_head = False
         if self.parser.get_method().decode("ascii") not in METHODS:
-            self._stop_parsing(MethodNotAllowed("Use GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS."))
+            self._stop_parsing(MethodNotAllowed())
         if not self.url.startswith(b"/"):
             self._stop_parsing(
                 MalformedRequest("The request target is the path: send the host in the Host header only.")

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from cme_kit.auth import TokenVerifier, keys_at
 from cme_kit.dead_letters_api import dead_letters_router
 from cme_kit.deadlines import Deadlines
+from cme_kit.methods import Heads
 from cme_kit.metrics import RequestFigures
 from cme_kit.operations import operations_router
 from cme_kit.platform import Platform
@@ -72,6 +73,7 @@ def create_service_app(
     install_problem_handlers(app)
     for router in (*routers, operations_router(service), dead_letters_router(service), rebuilding_router(service)):
         app.include_router(router)
+    app.add_middleware(Heads)
     app.add_middleware(Deadlines)
     app.add_middleware(RequestFigures)
     trace_requests(app)

@@ -14,6 +14,7 @@ from opentelemetry import trace
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from cme_kit.methods import allowed_at
 from cme_kit.mongo import PyMongoError, is_passing
 
 MEDIA_TYPE = "application/problem+json"
@@ -159,11 +160,14 @@ def install_problem_handlers(app: FastAPI) -> None:
         return problem_response(InvalidRequest.status, InvalidRequest.code, detail, errors=_field_errors(found))
 
     @app.exception_handler(HTTPException)
-    async def http_error(_request: Request, error: HTTPException) -> Response:
+    async def http_error(request: Request, error: HTTPException) -> Response:
         phrase = HTTPStatus(error.status_code).phrase
         code = phrase.lower().replace(" ", "_").replace("-", "_")
         detail = error.detail if error.detail != phrase else f"{phrase}."
-        return problem_response(error.status_code, code, detail, headers=dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = allowed_at(app, request.scope) or headers.get("Allow", "")
+        return problem_response(error.status_code, code, detail, headers=headers)
 
     @app.exception_handler(PyMongoError)
     async def database_error(request: Request, error: PyMongoError) -> Response:

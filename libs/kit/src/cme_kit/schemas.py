@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated, Generic, TypeVar
+import re
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 LANGUAGES = ("en", "sv", "fi", "lt", "de")
 
@@ -26,8 +27,24 @@ def _languages(value: dict[str, str]) -> dict[str, str]:
 
 
 def _utc(value: datetime) -> datetime:
+    try:
+        moment = value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("give a time between the years 1 and 9999 in UTC") from error
     # To the millisecond, which is what MongoDB keeps: what is answered now is what will be read later.
-    return value.astimezone(UTC).replace(microsecond=value.microsecond // 1000 * 1000)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _written_as(form: re.Pattern[str], example: str, kind: type[date]) -> BeforeValidator:
+    """Refuses what pydantic would read as a date beside ISO 8601: seconds since 1970, as a number or in digits."""
+
+    def check(value: Any) -> Any:
+        # A record of ours is made again from its own values.
+        if type(value) is kind or (isinstance(value, str) and form.match(value)):
+            return value
+        raise ValueError(f"write it as {example}")
+
+    return BeforeValidator(check)
 
 
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -35,7 +52,14 @@ LongText = Annotated[str, StringConstraints(min_length=1, max_length=5000)]
 CountryCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 LanguageCode = Annotated[str, StringConstraints(pattern=r"^(en|sv|fi|lt|de)$")]
 LanguageMap = Annotated[dict[str, LongText], AfterValidator(_languages)]
-Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+#: A day of the calendar, `full-date` of RFC 3339.
+CalendarDay = Annotated[date, _written_as(re.compile(r"^\d{4}-\d{2}-\d{2}$"), "2026-09-01", date)]
+#: A moment with its offset, `date-time` of RFC 3339.
+Moment = Annotated[
+    AwareDatetime,
+    AfterValidator(_utc),
+    _written_as(re.compile(r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}"), "2026-09-01T10:00:00Z", datetime),
+]
 
 Item = TypeVar("Item")
 

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, time
 from typing import Annotated
 
-from cme_kit.schemas import CountryCode, LanguageCode, LanguageMap, Moment, Schema, ShortText
+from cme_kit.schemas import CalendarDay, CountryCode, LanguageCode, LanguageMap, Moment, Schema, ShortText
 from pydantic import AfterValidator, Field, StringConstraints
 
 from curriculum.offerings.domain import Mode
@@ -15,7 +15,7 @@ def _end_of_day(value: datetime | date) -> datetime:
 
 
 #: A moment, or a day, which then means its last second in UTC.
-Deadline = Annotated[Moment | date, AfterValidator(_end_of_day)]
+Deadline = Annotated[Moment | CalendarDay, AfterValidator(_end_of_day)]
 WebAddress = Annotated[str, StringConstraints(pattern=r"^https://[^\s<>\"]+$", max_length=500)]
 
 
@@ -43,12 +43,12 @@ class NewOffering(Schema):
     """A dated run of a programme version."""
 
     programme_id: str = Field(max_length=60, description="prg_…")
-    version: int = Field(ge=1, description="A published version of it")
+    version: int = Field(strict=True, ge=1, description="A published version of it")
     code: Code = Field(description="Short code within the programme, such as 2026-27")
     title: LanguageMap = Field(description="Title by language")
-    starts_on: date = Field(description="First day")
-    ends_on: date = Field(description="Last day")
-    seats: int = Field(ge=1, le=10_000, description="Seats")
+    starts_on: CalendarDay = Field(description="First day")
+    ends_on: CalendarDay = Field(description="Last day")
+    seats: int = Field(strict=True, ge=1, le=10_000, description="Seats")
     application_deadline: Deadline = Field(description="Last moment for applications, or last day")
     language: LanguageCode = Field(description="Language of teaching")
     sessions: list[NewSession] = Field(default_factory=list, max_length=200, description="Its sessions")

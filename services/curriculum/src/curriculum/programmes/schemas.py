@@ -20,7 +20,7 @@ class OutcomeDraft(Schema):
     code: Code = Field(description="Short code within the programme, such as M1-S1")
     kind: OutcomeKind = Field(description="Column of the European Qualifications Framework")
     statement: LanguageMap = Field(description="What a learner knows or can do, by language")
-    required: bool = Field(description="Whether the unit's points need it")
+    required: bool = Field(strict=True, description="Whether the unit's points need it")
     area: Code = Field(description="Code of the profile's area of competence")
     esco_uris: list[SkillUri] = Field(default_factory=list, max_length=50, description="ESCO skills it maps to")
 
@@ -29,10 +29,12 @@ class UnitDraft(Schema):
     """A unit of learning outcomes."""
 
     code: Code = Field(description="Short code within the programme, such as M1")
-    module: int = Field(ge=1, le=100, description="Number of the module, from 1")
+    module: int = Field(strict=True, ge=1, le=100, description="Number of the module, from 1")
     title: LanguageMap = Field(description="Title by language")
     host: ShortText = Field(description="Name of the organisation that hosts the module")
-    points: int = Field(ge=1, le=600, description="ECVET points; 60 stand for a year of full-time training")
+    points: int = Field(
+        strict=True, ge=1, le=600, description="ECVET points; 60 stand for a year of full-time training"
+    )
     assessment_method: LanguageMap = Field(description="How it is assessed, by language")
     criteria: LanguageMap = Field(description="What the assessors look for, by language")
     outcomes: list[OutcomeDraft] = Field(min_length=1, max_length=100, description="Its outcomes, in order")
@@ -46,8 +48,8 @@ class ProgrammeDraft(Schema):
     summary: LanguageMap = Field(description="One paragraph by language")
     profile_id: str = Field(max_length=60, description="prf_… of the occupation it trains for")
     language: LanguageCode = Field(default="en", description="Language of teaching")
-    eqf_level: int = Field(ge=1, le=8, description="Level of the European Qualifications Framework")
-    points: int = Field(ge=1, le=600, description="ECVET points, the sum of the units' points")
+    eqf_level: int = Field(strict=True, ge=1, le=8, description="Level of the European Qualifications Framework")
+    points: int = Field(strict=True, ge=1, le=600, description="ECVET points, the sum of the units' points")
     units: list[UnitDraft] = Field(min_length=1, max_length=50, description="The units, in the order of their modules")
 
 

@@ -23,7 +23,7 @@ class NewReview(Schema):
 
     experts: Invited = Field(description="per_… of the experts, at least one")
     reference_group: Invited = Field(description="per_… of the members of the reference group, at least one")
-    quorum: int = Field(ge=2, le=200, description="Votes needed, at least one of each group among them")
+    quorum: int = Field(strict=True, ge=2, le=200, description="Votes needed, at least one of each group among them")
 
 
 class NewComment(Schema):
@@ -31,7 +31,9 @@ class NewComment(Schema):
 
     outcome_id: Reference = Field(description="out_… of the version under review")
     text: LongText = Field(description="The remark")
-    blocking: bool = Field(default=False, description="Whether nothing can be approved before it is resolved")
+    blocking: bool = Field(
+        default=False, strict=True, description="Whether nothing can be approved before it is resolved"
+    )
 
 
 class NewResolution(Schema):

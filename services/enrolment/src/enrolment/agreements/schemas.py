@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Annotated, Self
 
-from cme_kit.schemas import LongText, Schema, ShortText
+from cme_kit.schemas import CalendarDay, LongText, Schema, ShortText
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from enrolment.agreements.domain import (
@@ -47,8 +47,8 @@ class NewTerms(Schema):
     home_organisation_id: OrganisationId = Field(description="org_… that sends the learner")
     host_organisation_id: OrganisationId = Field(description="org_… that receives the learner")
     units: list[NewUnit] = Field(min_length=1, max_length=100, description="Units agreed upon")
-    starts_on: date = Field(description="First day")
-    ends_on: date = Field(description="Last day")
+    starts_on: CalendarDay = Field(description="First day")
+    ends_on: CalendarDay = Field(description="Last day")
     assessment: NewAssessment
     recognition: NewRecognition
 

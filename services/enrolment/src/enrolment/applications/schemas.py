@@ -13,7 +13,9 @@ from enrolment.organisations.schemas import OrganisationId
 class ClusterProfile(Schema):
     """The cluster organisation you apply for, as far as eligibility asks."""
 
-    management_fte: Annotated[float, Field(ge=0, le=1000)] = Field(description="Full-time equivalents of management")
+    management_fte: Annotated[float, Field(strict=True, ge=0, le=1000)] = Field(
+        description="Full-time equivalents of management"
+    )
     members: Annotated[int, Field(strict=True, ge=0, le=100_000)] = Field(description="Committed members")
     member_types: list[MemberType] = Field(min_length=1, max_length=20, description="Kinds of members there are")
 

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Annotated, Self
 
-from cme_kit.schemas import CountryCode, LanguageMap, LongText, Moment, Schema
+from cme_kit.schemas import CalendarDay, CountryCode, LanguageMap, LongText, Moment, Schema
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from enrolment.calls.domain import Call, CallState, Quota
@@ -37,7 +37,7 @@ class NewCall(Schema):
     over_offer: Count = Field(default=0, description="Offers made beyond the seats, because some will decline")
     opens_at: Moment = Field(description="First moment for applications")
     closes_at: Moment = Field(description="Last moment for applications")
-    starts_on: date | None = Field(
+    starts_on: CalendarDay | None = Field(
         default=None, description="First day of the cohort; a withdrawal before it frees the seat for the waiting list"
     )
     quotas: list[NewQuota] = Field(default_factory=list, max_length=60, description="Places per country")

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Annotated, Self
 
-from cme_kit.schemas import Schema
+from cme_kit.schemas import CalendarDay, Schema
 from pydantic import BaseModel, Field, StringConstraints
 
 from enrolment.learners.domain import Learner, LearnerState, WithdrawalReason
@@ -14,7 +14,7 @@ class NewWithdrawal(Schema):
 
     reason_code: WithdrawalReason = Field(description="job_change, workload, health, personal or other")
     note: Annotated[str, StringConstraints(max_length=5000)] = Field(default="", description="For the coordinator only")
-    withdrawn_on: date = Field(description="Day from which it holds, not in the future")
+    withdrawn_on: CalendarDay = Field(description="Day from which it holds, not in the future")
 
 
 class WithdrawalView(BaseModel):

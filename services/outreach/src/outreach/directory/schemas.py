@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Literal
 
-from cme_kit.schemas import CountryCode, LongText, Schema, ShortText
+from cme_kit.schemas import CalendarDay, CountryCode, LongText, Schema, ShortText
 from pydantic import BaseModel, Field
 
 from outreach.directory.domain import Cluster
@@ -21,9 +21,9 @@ class NewCluster(Schema):
     country: CountryCode
     nuts2: str | None = Field(default=None, pattern=r"^[A-Z]{2}[0-9A-Z]{2}$", description="NUTS 2021, level 2")
     sector: ShortText | None = None
-    members: int | None = Field(default=None, ge=0, le=999_999)
+    members: int | None = Field(default=None, strict=True, ge=0, le=999_999)
     label: Label | None = None
-    label_awarded: date | None = None
+    label_awarded: CalendarDay | None = None
     website: ShortText | None = None
     phone: ShortText | None = None
     external_id: ShortText | None = None
@@ -41,7 +41,7 @@ class ClusterChange(Schema):
     country: CountryCode | None = None
     nuts2: str | None = Field(default=None, pattern=r"^[A-Z]{2}[0-9A-Z]{2}$")
     sector: ShortText | None = None
-    members: int | None = Field(default=None, ge=0, le=999_999)
+    members: int | None = Field(default=None, strict=True, ge=0, le=999_999)
     website: ShortText | None = None
     source: ShortText = Field(description="Where the correction is known from")
 

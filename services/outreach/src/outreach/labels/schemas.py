@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from cme_kit.schemas import Schema
+from cme_kit.schemas import CalendarDay, Schema
 from pydantic import BaseModel, Field, HttpUrl
 
 from outreach.labels.domain import AwardKind, Level
@@ -14,7 +14,7 @@ class NewLabel(Schema):
     """A label that a cluster was awarded."""
 
     level: Level
-    awarded_on: date = Field(description="A day of the interview's month")
+    awarded_on: CalendarDay = Field(description="A day of the interview's month")
     evidence_url: HttpUrl = Field(description="Where the award can be seen")
     kind: AwardKind
 

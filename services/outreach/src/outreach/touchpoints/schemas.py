@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from cme_kit.schemas import LongText, Schema, ShortText
+from cme_kit.schemas import CalendarDay, LongText, Schema, ShortText
 from pydantic import BaseModel, Field
 
 from outreach.touchpoints.domain import Tier, TouchpointState
@@ -24,7 +24,7 @@ class NewTouchpoint(Schema):
     cluster_id: str
     tier: Tier
     kind: ShortText = Field(description="What happened, such as meeting")
-    occurred_on: date
+    occurred_on: CalendarDay
     evidence: Evidence
 
 
