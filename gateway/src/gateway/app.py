@@ -47,6 +47,8 @@ from gateway.oauth.revocations import Revocations
 from gateway.oauth.wire import BackChannel
 from gateway.peppered import Pepper
 from gateway.reference import router as reference
+from gateway.reference.catalogue import Catalogue, EventsDocument
+from gateway.reference.catalogue import router as catalogue
 from gateway.reference.document import ApiDocument
 from gateway.reference.templates import Templates
 from gateway.settings import Settings
@@ -176,7 +178,7 @@ def build(settings: Settings) -> Gateway:
     assembly.install(app)
     for router in (
         clients_api.router,
-        *(health.router, reference.router, audit_api.router),
+        *(health.router, reference.router, catalogue, audit_api.router),
     ):
         app.include_router(router)
     people.install(app)
@@ -232,5 +234,7 @@ async def _compose(
         ProofUse: proofs,
         Revocations: revocations,
         ApiDocument: ApiDocument.merged(app, issuer),
+        Catalogue: Catalogue(issuer, bool(settings.sandbox_upstreams)),
+        EventsDocument: EventsDocument(),
     }
     return server, webhook_parts

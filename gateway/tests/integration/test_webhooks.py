@@ -13,7 +13,7 @@ from cme_kit.ids import new_id
 from standardwebhooks import WebhookVerificationError
 
 from .conftest import Gateway
-from .receivers import Happenings, Receiver, Reply, verify_v1, verify_v1a
+from .receivers import Happenings, Receiver, verify_v1, verify_v1a
 
 WEBHOOKS = "/gateway/v1/webhooks"
 CANCELLED = "com.clustereducation.curriculum.offering.cancelled.v1"

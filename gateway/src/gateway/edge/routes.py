@@ -32,7 +32,7 @@ OWN = frozenset(
         *("", "oauth", "login", "logout", "consent", ".well-known", "gateway", "openapi.json", "docs", "health"),
         *("metrics", "assets", "account", "signup", "password"),
     }
-)
+) | {"asyncapi.json"}
 _PARAMETER = re.compile(r"\{[a-z_]+(\.\.\.)?\}")
 Operation = Annotated[str, StringConstraints(pattern=r"^(GET|POST|PUT|PATCH|DELETE) /[A-Za-z0-9_.{}/-]*$")]
 Prefix = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_.-]+)+$")]
