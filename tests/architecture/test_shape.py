@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 SERVICES = ("enrolment", "curriculum", "assessment", "credentials", "outreach")
 FEATURE_FILES = {"__init__.py", "router.py", "service.py", "repository.py", "schemas.py", "domain.py"}
 LAYERS = ("domain", "schemas", "repository", "service", "router")
-MEMBERS = ("contracts", "libs/kit", *(f"services/{name}" for name in SERVICES), "gateway", "deploy/local")
+MEMBERS = ("contracts", "libs/cli", "libs/kit", *(f"services/{name}" for name in SERVICES), "gateway", "deploy/local")
 
 
 def python_files() -> list[Path]:
