@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -12,9 +13,13 @@ from urllib.parse import quote, urlencode
 from cme_cli.calling import Answer, open_answer, send
 from cme_cli.credentials import Credentials
 from cme_cli.errors import CliError, Refused, Unreachable
+from cme_cli.printing import Tone, tell, toned
 from cme_cli.problems import explain
 
 HTTP_ERROR, SERVER_ERROR = 400, 500
+#: Not done, and worth asking again as soon as Retry-After says (RFC 9110 section 10.2.3).
+LATER = (429, 503)
+REPEATS, LONGEST_WAIT_SECONDS = 5, 10
 #: A token is asked for anew when less than this is left of it.
 SPARE_SECONDS = 20.0
 
@@ -41,8 +46,15 @@ class Session:
     def send(
         self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> Answer:
-        """Send a request with the token. Raises Unreachable or Refused."""
-        return send(method, url, headers={**self.authorization(), **(headers or {})}, body=body)
+        """Send a request with the token; again when the answer is to come back soon. Raises Unreachable or Refused."""
+        for last in (False,) * REPEATS + (True,):
+            answer = send(method, url, headers={**self.authorization(), **(headers or {})}, body=body)
+            wait = _seconds(answer.headers.get("Retry-After"))
+            if last or answer.status not in LATER or wait is None or wait > LONGEST_WAIT_SECONDS:
+                break
+            tell(toned(f"{explain(answer).splitlines()[0]} Asking again in {wait} s.", Tone.FAINT, sys.stderr))
+            time.sleep(wait)
+        return answer
 
     def ask(self, method: str, path: str, document: Any = None, headers: Mapping[str, str] | None = None) -> Any:
         """The JSON that the gateway's own API answers. Raises Refused or Unreachable."""
@@ -94,6 +106,10 @@ class Session:
         except (IndexError, ValueError):
             raise CliError("The token of this client cannot be read.") from None
         return dict(claims)
+
+
+def _seconds(retry_after: str | None) -> int | None:
+    return int(retry_after) if retry_after and retry_after.isascii() and retry_after.isdecimal() else None
 
 
 def _expect(answer: Answer) -> Answer:

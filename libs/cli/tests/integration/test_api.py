@@ -90,12 +90,30 @@ def test_a_problem_is_explained_beside_the_output_and_ends_with_1(gateway: Place
 
 
 def test_a_failure_that_is_not_the_callers_ends_with_3(gateway: Place, cme: Cme) -> None:
-    gateway.answers[LIST] = lambda _: Said(503, {"Retry-After": "5"}, b"not JSON")
+    gateway.answers[LIST] = lambda _: Said(503, {"Retry-After": "60"}, b"not JSON")
 
     ended = cme("api", "GET", LIST)
 
     assert ended.code == 3
-    assert ended.err.splitlines() == ["503 Service Unavailable: not JSON", "  again after 5 s"]
+    assert ended.err.splitlines() == ["503 Service Unavailable: not JSON", "  again after 60 s"]
+
+
+def test_what_is_there_in_a_moment_is_asked_for_again_under_the_same_key(gateway: Place, cme: Cme) -> None:
+    left = [as_json(503, {"code": "sandbox_filling"}, **{"Retry-After": "0"}), as_json(201, {"made": True})]
+    gateway.answers[LIST] = lambda _: left.pop(0)
+
+    ended = cme("api", "POST", LIST)
+
+    assert (ended.code, json.loads(ended.out)) == (0, {"made": True})
+    assert "503 sandbox_filling Asking again in 0 s." in ended.err
+    assert len({asked.headers["Idempotency-Key"] for asked in gateway.asked}) == 1
+
+
+def test_what_stays_away_is_given_up(gateway: Place, cme: Cme) -> None:
+    gateway.answers[LIST] = lambda _: as_json(429, {"code": "too_many_requests"}, **{"Retry-After": "0"})
+
+    assert cme("api", "GET", LIST).code == 1
+    assert len(gateway.asked) == 6
 
 
 def test_a_redirect_is_shown_and_not_followed(gateway: Place, hook: Place, cme: Cme) -> None:
