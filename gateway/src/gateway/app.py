@@ -46,6 +46,7 @@ from gateway.oauth.proofs import ProofUse
 from gateway.oauth.revocations import Revocations
 from gateway.oauth.wire import BackChannel
 from gateway.peppered import Pepper
+from gateway.portal import assembly as portal
 from gateway.reference import router as reference
 from gateway.reference.catalogue import Catalogue, EventsDocument
 from gateway.reference.catalogue import router as catalogue
@@ -183,6 +184,7 @@ def build(settings: Settings) -> Gateway:
         app.include_router(router)
     people.install(app)
     webhooks.install(app)
+    portal.install(app)
     app.mount("/assets", StaticFiles(directory=ASSETS), "assets")
     app.add_middleware(RequestFigures)
     trace_requests(app)
@@ -227,6 +229,7 @@ async def _compose(
         **persons.provided,
         **server.provided,
         **webhook_parts.provided,
+        **portal.compose(portal.Ground(issuer, persons.provided, outbox, clock, pepper, clients)),
         Audit: audit,
         Outbox: outbox,
         Clients: clients,

@@ -220,6 +220,7 @@ def start(engines: Engines, upstream: str, home: Path, **settings: str) -> Gatew
         "CME_NATS_USER": "test",
         "CME_NATS_PASSWORD": "test",
         "CME_UPSTREAMS": json.dumps(dict.fromkeys(SERVICES, upstream)),
+        "CME_SANDBOX_UPSTREAMS": json.dumps(dict.fromkeys(SERVICES, upstream)),
         "CME_SIGNING_KEYS_DIR": str(home / "keys"),
         "CME_CLIENT_SECRET_PEPPER": "a pepper of the tests",
         "CME_BOOTSTRAP_CLIENT_ID": BOOTSTRAP[0],

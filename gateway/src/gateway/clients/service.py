@@ -236,6 +236,22 @@ class Clients:
         """The clients that a person made in the portal, by id."""
         return [view_of(client) for client in await self._repository.owned_by(subject)]
 
+    async def is_known(self, tx: Transaction, client_id: str) -> bool:
+        """Whether an id is taken, by a client that was removed too."""
+        return await self._repository.find(client_id, tx.session) is not None
+
+    async def count_owned(self, tx: Transaction, subject: str) -> int:
+        """How many clients a person made in the portal.
+
+        A limit on it holds in a transaction that registers one: all of them move the head of the audit trail, so that
+        of two at once the later begins again and counts the other's.
+        """
+        return await self._repository.count_owned(subject, tx.session)
+
+    async def waiting(self, limit: int) -> list[Client]:
+        """Clients that somebody has yet to approve, by id."""
+        return await self._repository.waiting(limit)
+
     def _changed(self, client_id: str) -> None:
         self.forget(client_id)
         self.on_change(client_id)

@@ -30,7 +30,7 @@ SANDBOX = "/sandbox"
 OWN = frozenset(
     {
         *("", "oauth", "login", "logout", "consent", ".well-known", "gateway", "openapi.json", "docs", "health"),
-        *("metrics", "assets", "account", "signup", "password"),
+        *("metrics", "assets", "account", "signup", "password", "portal", "asyncapi.json"),
     }
 ) | {"asyncapi.json"}
 _PARAMETER = re.compile(r"\{[a-z_]+(\.\.\.)?\}")
