@@ -12,10 +12,13 @@ class Pepper:
 
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
+        self._keys: dict[str, bytes] = {}
 
     def derive(self, purpose: str, *parts: str) -> str:
         """256 bits, base64url, of a purpose and its parts (HMAC-SHA256, RFC 2104)."""
-        key = hmac.digest(self._secret, purpose.encode(), "sha256")
+        key = self._keys.get(purpose)
+        if key is None:
+            key = self._keys[purpose] = hmac.digest(self._secret, purpose.encode(), "sha256")
         # A length before each part keeps ("ab", "c") and ("a", "bc") apart.
         message = b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in parts)
         return base64.urlsafe_b64encode(hmac.digest(key, message, "sha256")).rstrip(b"=").decode()

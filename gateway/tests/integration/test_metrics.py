@@ -43,4 +43,4 @@ def test_the_figures_of_the_public_port_are_for_operators(gateway: Any) -> None:
     other = gateway.http.get("/metrics", headers=gateway.bearer(gateway.machine("enrolment.applications:read")))
 
     assert (without.status_code, other.status_code) == (401, 403)
-    assert without.headers["WWW-Authenticate"] == "Bearer"
+    assert without.headers["WWW-Authenticate"].startswith("Bearer resource_metadata=")

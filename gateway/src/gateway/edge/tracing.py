@@ -27,10 +27,12 @@ def remote_context(sent: bytes | None) -> Context | None:
     return trace.set_span_in_context(NonRecordingSpan(context))
 
 
-def begin(method: str, service: str, path: str, context: Context | None) -> Span:
-    """The span of a request; the caller ends it. It has an id even where nothing is traced: problems name it."""
+def begin(method: str, service: str, path: str, context: Context | None, began_ns: int | None = None) -> Span:
+    """The span of a request that begins now, or began at `began_ns` since the epoch; the caller ends it. It has an id even where nothing is traced: problems name it."""
     attributes = {"http.request.method": method, "url.path": path, "cme.upstream": service}
-    span = tracer.start_span(f"{method} {service}", context or Context(), SpanKind.SERVER, attributes)
+    span = tracer.start_span(
+        f"{method} {service}", context or Context(), SpanKind.SERVER, attributes, start_time=began_ns
+    )
     if span.get_span_context().is_valid:
         return span
     return NonRecordingSpan(SpanContext(_ids.generate_trace_id(), _ids.generate_span_id(), is_remote=False))

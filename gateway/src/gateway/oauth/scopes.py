@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from cme_kit.pages import gettext_noop
 
 _OB = "https://purl.imsglobal.org/spec/ob/v3p0/scope/"
@@ -123,4 +125,9 @@ def scopes_of_roles(roles: frozenset[str]) -> frozenset[str]:
 
 def in_order(scopes: frozenset[str]) -> list[str]:
     """Scopes in the order of the table, so that the same set always reads the same."""
-    return [scope for scope in SCOPES if scope in scopes]
+    return list(_in_order(scopes))
+
+
+@lru_cache(maxsize=4096)
+def _in_order(scopes: frozenset[str]) -> tuple[str, ...]:
+    return tuple(scope for scope in SCOPES if scope in scopes)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -52,6 +53,8 @@ class _Call:
         self.proofs = proofs
 
 
+#: Status, headers and body, as they are sent.
+_Response = tuple[int, list[tuple[bytes, bytes]], bytes]
 #: Status, body and the nonce of the client's next proof.
 Answer = tuple[int, dict[str, Any] | None, str | None]
 Endpoint = Callable[[_Call], Awaitable[Answer]]
@@ -81,37 +84,38 @@ class BackChannel:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request to one of the paths."""
         path = scope["path"]
-        began = time.perf_counter()
-        span = tracing.begin(scope["method"], "oauth", path, None)
+        began, began_ns = time.perf_counter(), time.time_ns()
         status = 500
         try:
-            with trace.use_span(span, end_on_exit=False):
-                status, headers, body = await self._answered(self.endpoints[path], scope, receive)
+            call, refused = await _received(scope, receive)
+            if call is None or _goes_without_saying(path, call):
+                status, headers, body = refused or await self._answered(path, call)
+                if status >= HTTPStatus.BAD_REQUEST:
+                    tracing.finish(tracing.begin("POST", "oauth", path, None, began_ns), status)
+            else:
+                span = tracing.begin("POST", "oauth", path, None, began_ns)
+                with trace.use_span(span, end_on_exit=False):
+                    status, headers, body = await self._answered(path, call)
+                tracing.finish(span, status)
             headers = [*headers, (b"content-length", b"%d" % len(body))]
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
         finally:
             observe_request(scope["method"], path, status, began)
-            tracing.finish(span, status)
 
-    async def _answered(
-        self, endpoint: Endpoint, scope: Scope, receive: Receive
-    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-        call: _Call | None = None
+    async def _answered(self, path: str, call: _Call | None) -> _Response:
+        assert call is not None
         try:
-            if scope["method"] != "POST":
-                return _error(405, "invalid_request", "Use POST.", (b"allow", b"POST"))
-            call = await _read(scope["headers"], receive)
-            status, answer, nonce = await endpoint(call)
+            status, answer, nonce = await self.endpoints[path](call)
         except OAuth2Error as error:
-            if isinstance(error, InvalidClientError) and call is not None:
+            if isinstance(error, InvalidClientError):
                 await self._authentication.record_refusal(call.values, call.authorization)
             return _refusal(error, call)
         except (PyMongoError, ServiceError) as error:
             log.warning("a client could not be answered", error=type(error).__name__)
             return _error(503, "temporarily_unavailable", "Try again in a moment.", (b"retry-after", b"1"))
         except Exception:
-            log.exception("unexpected error", path=scope["path"])
+            log.exception("unexpected error", path=path)
             return _error(500, "server_error", "Something failed on our side.")
         headers = [*_ALWAYS, (b"dpop-nonce", nonce.encode())] if nonce is not None else _ALWAYS
         return status, headers, _json(answer) if answer is not None else b""
@@ -130,6 +134,21 @@ class BackChannel:
     async def _push(self, call: _Call) -> Answer:
         answer, nonce = await self._pushed.push(call.values, call.authorization, call.proofs)
         return 201, answer, nonce
+
+
+def _goes_without_saying(path: str, call: _Call) -> bool:
+    """Whether a success needs no span: of thousands a second that touch nothing else, figures say as much."""
+    return path == "/oauth/introspect" or call.values.get("grant_type") == "client_credentials"
+
+
+async def _received(scope: Scope, receive: Receive) -> tuple[_Call | None, _Response | None]:
+    """What was sent, or the answer to what cannot be read."""
+    if scope["method"] != "POST":
+        return None, _error(405, "invalid_request", "Use POST.", (b"allow", b"POST"))
+    try:
+        return await _read(scope["headers"], receive), None
+    except OAuth2Error as error:
+        return None, _refusal(error, None)
 
 
 async def _read(headers: list[tuple[bytes, bytes]], receive: Receive) -> _Call:
@@ -167,7 +186,7 @@ async def _body(receive: Receive) -> bytes:
     return body
 
 
-def _refusal(error: OAuth2Error, call: _Call | None) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+def _refusal(error: OAuth2Error, call: _Call | None) -> _Response:
     status, body, given = error()
     headers = [(name.lower().encode(), value.encode()) for name, value in given if name.lower() == "dpop-nonce"]
     if isinstance(error, InvalidClientError):
@@ -178,9 +197,7 @@ def _refusal(error: OAuth2Error, call: _Call | None) -> tuple[int, list[tuple[by
     return status, [*_ALWAYS, *headers], _json(body)
 
 
-def _error(
-    status: int, code: str, description: str, *headers: tuple[bytes, bytes]
-) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+def _error(status: int, code: str, description: str, *headers: tuple[bytes, bytes]) -> _Response:
     return status, [*_ALWAYS, *headers], _json({"error": code, "error_description": description})
 
 
