@@ -45,6 +45,11 @@ class Settings(BusSettings):
     quota_per_day: int | None = Field(default=None, ge=1)
     #: Seconds that a request may take in all.
     deadline_seconds: float = Field(default=15, gt=0)
+    #: The gateway's account on the sandbox's bus, whose events go to the webhooks of sandbox clients; without it none do.
+    sandbox_nats_user: str | None = None
+    sandbox_nats_password: SecretStr | None = None
+    #: NATS server(s) of the sandbox, comma separated; those of the live bus, which keeps accounts apart, unless said.
+    sandbox_nats_url: str | None = None
     #: Whether webhooks may be sent to this machine, by http too: for a developer's own stack and for tests.
     webhook_private_addresses: bool = False
     #: Seconds that a receiver of webhooks may take to answer.

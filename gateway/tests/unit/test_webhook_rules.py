@@ -315,6 +315,16 @@ def test_public_facts_are_told_to_everybody_but_the_sandbox() -> None:
     assert not may_see(client(sandbox=True), message(OPENED))
 
 
+def test_what_is_made_up_is_told_to_sandbox_clients_alone_and_to_them_as_far_as_their_scopes_go() -> None:
+    made_up = replace(message(ENROLLED, "org_1"), sandbox=True)
+    scope = "enrolment.learners:read"
+
+    assert may_see(client(scope, sandbox=True, organisation_id="org_2", owner="per_1"), made_up)
+    assert not may_see(client(sandbox=True), made_up)
+    assert not may_see(client(scope), made_up)
+    assert not may_see(client(scope, sandbox=True), message(ENROLLED, "org_1"))
+
+
 def test_what_is_for_one_client_is_told_to_no_other() -> None:
     sample = message(ENROLLED, "org_2", client_id="client", test=True)
 

@@ -117,6 +117,8 @@ def _own_settings(name: str, data: Path, ports: Ports, secrets: StackSecrets) ->
             return {
                 "CME_UPSTREAMS": json.dumps({service: ports.url(ports.of(service)) for service in SERVICES}),
                 "CME_SANDBOX_UPSTREAMS": json.dumps(dict.fromkeys(SERVICES, ports.url(ports.sandbox))),
+                "CME_SANDBOX_NATS_USER": sandbox_user(name),
+                "CME_SANDBOX_NATS_PASSWORD": secrets.nats_passwords[sandbox_user(name)],
                 "CME_SIGNING_KEYS_DIR": str(token_keys_dir(data)),
                 "CME_CLIENT_SECRET_PEPPER": secrets.client_secret_pepper,
                 "CME_BOOTSTRAP_CLIENT_ID": BOOTSTRAP_CLIENT_ID,

@@ -37,6 +37,7 @@ from gateway.webhooks.offering import OFFERED
 from gateway.webhooks.replays import Replays
 from gateway.webhooks.repository import ConcernedRepository, WebhookRepository
 from gateway.webhooks.samples import Samples
+from gateway.webhooks.sandbox import SandboxEvents
 from gateway.webhooks.sending import Sender
 from gateway.webhooks.service import Webhooks
 from gateway.webhooks.signing import Keys
@@ -72,12 +73,13 @@ class WebhookParts:
     worker: Worker
     sender: Sender
     listening: Listening
+    sandbox: SandboxEvents
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Consume events and deliver them while the block runs."""
         tasks = Tasks()
-        async with self.sender:
+        async with self.sender, self.sandbox.running():
             self.listener.start()
             tasks.run("webhooks", self.worker.run)
             try:
@@ -144,6 +146,7 @@ def compose(ground: Ground) -> WebhookParts:
         worker,
         sender,
         listening,
+        SandboxEvents(settings, database, fan_out, subscribed(), clock),
     )
 
 

@@ -145,6 +145,8 @@ class Message:
     #: The only webhook that it is for.
     webhook_id: str | None = None
     test: bool = False
+    #: Whether it happened in the sandbox, where everything is made up.
+    sandbox: bool = False
 
 
 @dataclass(frozen=True)

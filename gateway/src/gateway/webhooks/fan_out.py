@@ -48,6 +48,10 @@ class FanOut:
         for record_id in _records_of(message):
             await self._learn(tx, record_id, message.organisations)
 
+    async def apply_made_up(self, tx: Transaction, event: CloudEvent) -> None:
+        """Tell of an event of the sandbox whoever tries things out there; it concerns nobody."""
+        await self.tell(tx, replace(message_of(event), sandbox=True))
+
     async def tell(self, tx: Transaction, message: Message) -> list[str]:
         """Keep a message and deliver it to the webhooks that listen for it; their ids."""
         await self._messages.add(message, self._clock.now(), tx.session)

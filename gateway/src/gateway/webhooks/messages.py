@@ -73,6 +73,7 @@ def _row(message: Message) -> Document:
         "client_id": message.client_id,
         "webhook_id": message.webhook_id,
         "test": message.test,
+        "sandbox": message.sandbox,
     }
     return row | ({"awaits": sorted(message.awaits)} if message.awaits else {})
 
@@ -89,4 +90,5 @@ def _message(row: Document) -> Message:
         client_id=row["client_id"],
         webhook_id=row["webhook_id"],
         test=row["test"],
+        sandbox=row.get("sandbox", False),
     )

@@ -33,6 +33,8 @@ from cme_kit.tasks import Tasks
 INDEXES = (*inbox.INDEXES, *dead_letters.INDEXES)
 #: For the handlers that run when the process is told to stop; whoever stops it has to wait longer.
 DRAIN_SECONDS = 3.0
+#: Between two looks for the stream of those who may never begin.
+LOOK_SECONDS = 5.0
 log = structlog.get_logger(__name__)
 
 
@@ -55,8 +57,11 @@ class Listener:
         outbox: Outbox,
         clock: Clock,
         subscriptions: Sequence[Subscription],
-        notices: Notices,
+        notices: Notices | None = None,
+        only_with: str | None = None,
     ) -> None:
+        """`only_with` is a stream without which nobody states anything: until it is there, it is looked for now and then."""
+        self._only_with = only_with
         self._service = service
         self._settings = settings
         self._database = database
@@ -107,15 +112,30 @@ class Listener:
     async def _connect(self) -> None:
         client = await connect(self._service, self._settings)
         jetstream = client.jetstream(timeout=5)
+        try:
+            await self._wait_for_stream(jetstream)
+        except asyncio.CancelledError:
+            await client.close()
+            raise
         letters = DeadLetters(self._service, self._database, jetstream, self._clock)
         consumers = Consumers(self._service, self._database, client, jetstream, self._table, self._inbox, letters)
         self._connected = _Connected(client, letters, Redrive(letters, self._inbox, self._table), consumers)
-        await self._notices.attach(client)
+        if self._notices is not None:
+            await self._notices.attach(client)
         letters_stream = dead_letters_of(self._service)
         self._tasks.run("majority", lambda: stay_with_the_majority(client, jetstream, letters_stream))
         await self._provision(jetstream)
         for name, work in consumers.tasks():
             self._tasks.run(name, work)
+
+    async def _wait_for_stream(self, jetstream: JetStreamContext) -> None:
+        while self._only_with is not None:
+            try:
+                await jetstream.stream_info(self._only_with)
+            except (NatsError, OSError, TimeoutError):
+                await asyncio.sleep(LOOK_SECONDS)
+            else:
+                return
 
     async def _provision(self, jetstream: JetStreamContext) -> None:
         letters = dead_letter_stream(self._service, self._settings.nats_replicas)

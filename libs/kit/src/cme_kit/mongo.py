@@ -212,6 +212,7 @@ class Database:
 
     def __init__(self, client: Any, service: str, prefix: str = "") -> None:
         self._client = client
+        self._prefix = prefix
         self._native = client.get_database(prefix + service, write_concern=DURABLE)
         #: Whose database it is; its name on the server may begin with a prefix.
         self.service = service
@@ -234,6 +235,10 @@ class Database:
             appname=prefix + service,
         )
         return cls(client, service, prefix)
+
+    def beside(self, prefix: str) -> Database:
+        """The service's database whose name begins with a prefix; a transaction of either may span both."""
+        return Database(self._client, self.service, prefix + self._prefix)
 
     def collection(self, name: str) -> Collection:
         """A collection of this database."""
