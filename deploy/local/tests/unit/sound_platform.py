@@ -19,6 +19,7 @@ from cme_local.check.records import (
     Stream,
     Subscription,
 )
+from gateway.audit.domain import GENESIS, hash_of
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 DAY = 86_400
@@ -178,6 +179,18 @@ def _review() -> dict[str, Any]:
     return {"_id": "rev1", "invited": ["per1"], "comments": [words], "votes": [words]}
 
 
+def _gateway() -> dict[str, list[dict[str, Any]]]:
+    entries: list[dict[str, Any]] = []
+    previous = GENESIS
+    for number in (1, 2, 3):
+        content = (NOW, "client.registered", "boot", f"client{number}", {"profile": "fapi"}, previous)
+        names = ("at", "act", "actor", "subject", "details", "previous")
+        previous = hash_of(number, *content)
+        entries.append(dict(zip(names, content, strict=True)) | {"_id": number, "hash": previous})
+    head = {"_id": "head", "number": 3, "hash": previous}
+    return {"outbox": [], "inbox": [], "audit_entries": entries, "audit_heads": [head]}
+
+
 def documents() -> dict[str, dict[str, list[dict[str, Any]]]]:
     """The databases."""
     found = {
@@ -185,6 +198,7 @@ def documents() -> dict[str, dict[str, list[dict[str, Any]]]]:
         "curriculum": {"outbox": [], "inbox": [{"_id": "e2", "applied_at": NOW}], "reviews": [_review()]},
         "assessment": _assessment(),
         "credentials": _credentials(),
+        "gateway": _gateway(),
         "outreach": _outreach(),
     }
     for row in (*found["enrolment"]["offers"], *found["enrolment"]["learners"]):

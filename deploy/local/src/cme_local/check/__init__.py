@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from cme_local.check import badges, erasure, events, learning, mailing
+from cme_local.check import badges, erasure, events, learning, mailing, trail
 from cme_local.check.reading import opened
 from cme_local.check.records import Records
 from cme_local.check.report import Invariant, Report
@@ -23,6 +23,7 @@ INVARIANTS = (
     *badges.INVARIANTS,
     *mailing.INVARIANTS,
     *erasure.INVARIANTS,
+    *trail.INVARIANTS,
 )
 
 

@@ -60,6 +60,7 @@ COLLECTIONS: Mapping[str, Mapping[str, Fields]] = {
         "suppressions": (),
         "touchpoints": ("person_id",),
     },
+    "gateway": {"audit_entries": (), "audit_heads": ()},
 }
 
 
@@ -80,7 +81,7 @@ class Sources:
         streams = {_name(info): await self._messages(info) for info in listed if not _has(info, "cme.dlq.")}
         subscriptions = await self._subscriptions([info for info in listed if not _has(info, "cme.dlq.")])
         at = datetime.now(UTC)
-        documents = await self._documents({*SERVICES, *(one.service for one in subscriptions)})
+        documents = await self._documents({*SERVICES, *COLLECTIONS, *(one.service for one in subscriptions)})
         discarded = {
             service: frozenset(str(row["_id"]) for row in found.pop("dead_letters") if "discarded" in row)
             for service, found in documents.items()
