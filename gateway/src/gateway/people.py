@@ -10,15 +10,18 @@ from pathlib import Path
 
 import aiohttp
 from cme_kit.clock import Clock
+from cme_kit.leases import Lease
 from cme_kit.mongo import Database
 from cme_kit.outbox import Outbox
 from cme_kit.pages import Pages
+from cme_kit.tasks import Tasks
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from gateway.accounts import pages as login
 from gateway.accounts import repository as account_rows
 from gateway.accounts import router as accounts_api
+from gateway.accounts import throttle_repository as throttle_rows
 from gateway.accounts.browser import Browser
 from gateway.accounts.login_page import LoginPage
 from gateway.accounts.passwords import Passwords
@@ -26,8 +29,11 @@ from gateway.accounts.people import NotSignedIn, to_sign_in
 from gateway.accounts.profiles import Profiles
 from gateway.accounts.service import Accounts
 from gateway.accounts.sessions import Sessions
+from gateway.accounts.throttle import Throttle
 from gateway.audit.service import Audit
 from gateway.clients.service import Clients
+from gateway.mail import repository as letter_rows
+from gateway.mail.service import Links, Mail
 from gateway.oauth import consent_repository as consent_rows
 from gateway.oauth.consents import Consents
 from gateway.oauth.revocations import Revocations
@@ -38,15 +44,35 @@ from gateway.peppered import Pepper
 from gateway.selfservice import pages as selfservice
 from gateway.selfservice.account_page import AccountPage
 from gateway.settings import Settings
+from gateway.signup import pages as signup_pages
+from gateway.signup import repository as signup_rows
+from gateway.signup.service import SignUps
 from gateway.upstream import pages as upstream_pages
 from gateway.upstream import repository as link_rows
 from gateway.upstream.client import ProviderClient
 from gateway.upstream.documents import Documents
 from gateway.upstream.service import Upstreams
 
-INDEXES = (*account_rows.INDEXES, *consent_rows.INDEXES, *passkey_rows.INDEXES, *link_rows.INDEXES)
+INDEXES = (
+    *account_rows.INDEXES,
+    *consent_rows.INDEXES,
+    *passkey_rows.INDEXES,
+    *link_rows.INDEXES,
+    *letter_rows.INDEXES,
+    *signup_rows.INDEXES,
+    *throttle_rows.INDEXES,
+)
+#: How long a letter waits at most when another process wrote it.
+MAIL_SECONDS = 2.0
 SCRIPTS = Path(str(files("gateway") / "static"))
-ROUTERS = (login.router, accounts_api.router, passkey_pages.router, upstream_pages.router, selfservice.router)
+ROUTERS = (
+    login.router,
+    accounts_api.router,
+    passkey_pages.router,
+    upstream_pages.router,
+    signup_pages.router,
+    selfservice.router,
+)
 
 
 @dataclass(frozen=True)
@@ -71,12 +97,17 @@ class People:
     provided: dict[type, object]
     accounts: Accounts
     http: aiohttp.ClientSession
+    mail: Mail
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Until the gateway stops."""
+        tasks = Tasks()
+        tasks.every(MAIL_SECONDS, "mail", self.mail.send_due, self.mail.woken)
         async with self.http:
             yield
+            await tasks.stop()
+            await self.mail.resign()
 
 
 def install(app: FastAPI) -> None:
@@ -93,8 +124,18 @@ def compose(on: Ground) -> People:
     repository = account_rows.AccountRepository(on.database)
     failures = account_rows.FailureRepository(on.database)
     pages, browser = Pages("gateway"), Browser(on.pepper, on.settings.public_url)
+    throttle = Throttle(throttle_rows.ThrottleRepository(on.database), on.pepper, on.clock)
+    links = Links(on.pepper, on.settings.public_url)
+    mail = Mail(
+        letter_rows.LetterRepository(on.database),
+        links,
+        Lease(on.database, "mail", on.clock),
+        on.clock,
+        (on.settings.smtp_host, on.settings.smtp_port),
+        on.settings.mail_from,
+    )
     sessions = Sessions(account_rows.SessionRepository(on.database), on.audit, on.clock)
-    accounts = Accounts(repository, sessions, failures, on.passwords, on.pepper, on.audit, on.clock)
+    accounts = Accounts(repository, sessions, failures, on.passwords, throttle, on.pepper, on.audit, on.clock)
     consents = Consents(
         consent_rows.ConsentRepository(on.database), on.clients, on.revocations, on.audit, on.outbox, on.clock
     )
@@ -104,6 +145,7 @@ def compose(on: Ground) -> People:
         passkey_rows.ChallengeRepository(on.database),
         repository,
         sessions,
+        mail,
         on.audit,
         on.outbox,
         on.clock,
@@ -119,18 +161,25 @@ def compose(on: Ground) -> People:
             for provider in on.settings.upstream_providers
         },
         link_rows.LinkRepository(on.database),
-        *(repository, passkey_repository, sessions, on.pepper, on.audit, on.outbox, on.clock),
+        *(repository, passkey_repository, sessions, on.pepper, mail, on.audit, on.outbox, on.clock),
+    )
+    profiles = Profiles(accounts, repository, sessions, on.passwords, mail, on.audit, on.outbox)
+    sign_ups = SignUps(
+        *(signup_rows.SignUpRepository(on.database), repository, profiles, sessions, on.passwords, throttle),
+        *(mail, links, on.audit, on.outbox, on.clock),
     )
     provided: dict[type, object] = {
         Accounts: accounts,
         AccountPage: AccountPage(pages, browser, sessions, passkeys, upstreams, consents, on.clock),
         Browser: browser,
         Consents: consents,
+        signup_pages.Forms: signup_pages.Forms(pages, browser),
         LoginPage: LoginPage(pages, browser, passkeys=passkeys.are_possible, providers=upstreams.names),
         Pages: pages,
         Passkeys: passkeys,
-        Profiles: Profiles(accounts, repository, sessions, on.passwords, on.audit, on.outbox),
+        Profiles: profiles,
         Sessions: sessions,
+        SignUps: sign_ups,
         Upstreams: upstreams,
     }
-    return People(provided, accounts, http)
+    return People(provided, accounts, http, mail)

@@ -35,6 +35,14 @@ class Settings(BusSettings):
     #: Other OpenID providers that people may sign in with, as JSON: `[{"id": "eu-login", "name": "EU Login", "issuer":
     #: "https://…", "client_id": "…", "client_secret": "…"}]`; `upstream/domain.py` has every field.
     upstream_providers: Annotated[list[Provider], AfterValidator(_different)] = Field(default=[])
+    #: Host and TCP port of the SMTP relay that takes mails about accounts.
+    smtp_host: str = "127.0.0.1"
+    smtp_port: int = Field(default=25, ge=1, le=65535)
+    #: Their sender, as `Name <address>`; its domain is that of every Message-ID.
+    mail_from: str = "Cluster Manager Education <accounts@clustereducation.example>"
+    #: Addresses or networks of load balancers before the gateway, comma separated: only from there is X-Forwarded-For
+    #: believed. Without it every client of a load balancer has the balancer's address.
+    trusted_proxies: str = ""
     #: Base URL of each service of the sandbox, in the same form; without them there is no sandbox.
     sandbox_upstreams: dict[str, str] = Field(default={})
     #: The table of routes and limits (`edge/routes.toml` says how); the packaged one unless another is named.

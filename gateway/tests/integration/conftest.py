@@ -25,6 +25,7 @@ from gateway.app import build
 from gateway.edge.wire import StrictHttp
 from gateway.settings import Settings
 
+from .mailbox import the_mailbox
 from .people import CALLBACK, Person, answer_of, exchange, hidden, pkce, values
 from .receivers import happenings, receiver
 from .scripted import Scripted, serving
@@ -178,6 +179,11 @@ class Gateway:
         self.browsers.append(httpx.Client(base_url=self.url, timeout=20))
         return Person(username, "correct horse", answer.json()["subject"], self.browsers[-1])
 
+    def nobody(self) -> httpx.Client:
+        """The browser of somebody without an account."""
+        self.browsers.append(httpx.Client(base_url=self.url, timeout=20))
+        return self.browsers[-1]
+
     def someone_else_at(self, person: Person) -> Person:
         """Another browser of the same person, not signed in."""
         self.browsers.append(httpx.Client(base_url=self.url, timeout=20))
@@ -225,6 +231,7 @@ def start(engines: Engines, upstream: str, home: Path, **settings: str) -> Gatew
         "CME_CLIENT_SECRET_PEPPER": "a pepper of the tests",
         "CME_BOOTSTRAP_CLIENT_ID": BOOTSTRAP[0],
         "CME_BOOTSTRAP_CLIENT_SECRET": BOOTSTRAP[1],
+        "CME_SMTP_PORT": str(the_mailbox().port),
         "CME_WEBHOOK_PRIVATE_ADDRESSES": "true",
         **settings,
     }
@@ -310,6 +317,7 @@ def another_gateway(engines: Engines, echo: EchoServer, tmp_path: Path) -> Itera
             "client_secret_pepper": "a pepper of the tests",
             "bootstrap_client_id": BOOTSTRAP[0],
             "bootstrap_client_secret": BOOTSTRAP[1],
+            "smtp_port": the_mailbox().port,
             "webhook_private_addresses": True,
             **settings,
         }

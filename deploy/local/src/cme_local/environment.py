@@ -125,6 +125,8 @@ def _own_settings(name: str, data: Path, ports: Ports, secrets: StackSecrets) ->
                 "CME_BOOTSTRAP_CLIENT_SECRET": secrets.bootstrap_client_secret,
                 # What partners write runs beside the stack.
                 "CME_WEBHOOK_PRIVATE_ADDRESSES": "true",
+                "CME_SMTP_HOST": "127.0.0.1",
+                "CME_SMTP_PORT": str(ports.smtp),
             }
         case _:
             return {}

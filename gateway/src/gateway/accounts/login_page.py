@@ -42,6 +42,7 @@ class LoginPage:
             return_to=target,
             username=username,
             error=error,
+            done=request.query_params.get("done", ""),
             passkeys=self._passkeys,
             providers=self._providers,
             query=urlencode({"return_to": target}),

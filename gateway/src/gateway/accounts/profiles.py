@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from cme_kit.outbox import Outbox, Transaction
 
 from gateway.accounts.domain import Account, Method, Visit
@@ -12,6 +14,8 @@ from gateway.accounts.service import Accounts, SignedIn, Throttled
 from gateway.accounts.sessions import Sessions
 from gateway.audit.domain import Act
 from gateway.audit.service import Audit
+from gateway.mail.domain import Kind
+from gateway.mail.service import Mail
 
 
 class Profiles:
@@ -23,6 +27,7 @@ class Profiles:
         repository: AccountRepository,
         sessions: Sessions,
         passwords: Passwords,
+        mail: Mail,
         audit: Audit,
         outbox: Outbox,
     ) -> None:
@@ -30,6 +35,7 @@ class Profiles:
         self._repository = repository
         self._sessions = sessions
         self._passwords = passwords
+        self._mail = mail
         self._audit = audit
         self._outbox = outbox
 
@@ -51,13 +57,18 @@ class Profiles:
         cookie, session = await self._sessions.begin(account.subject, Method.PASSWORD, visit)
         return SignedIn(cookie, account, session)
 
-    async def set_password(self, account: Account, new: str, act: Act) -> None:
-        """Store a password and end every session of its person, in one transaction (OWASP ASVS 5.0, 7.4.3)."""
+    async def set_password(
+        self, account: Account, new: str, act: Act, also: Callable[[Transaction], Awaitable[None]] | None = None
+    ) -> None:
+        """Store a password and end every session of its person (OWASP ASVS 5.0, 7.4.3), with what `also` changes."""
         hashed = await self._passwords.hash(new)
 
         async def store(tx: Transaction) -> None:
+            if also is not None:
+                await also(tx)
             await self._repository.set_password(account.subject, hashed, tx.session)
             await self._sessions.end_all(account.subject, tx=tx.session)
             await self._audit.record(act, actor=account.subject, subject=account.subject, session=tx.session)
+            await self._mail.tell(account, Kind.PASSWORD_CHANGED, tx)
 
         await self._outbox.transaction(store)

@@ -17,6 +17,7 @@ from gateway.accounts.passwords import Passwords
 from gateway.accounts.repository import AccountRepository, FailureRepository
 from gateway.accounts.schemas import AccountRequest, AccountView
 from gateway.accounts.sessions import Sessions
+from gateway.accounts.throttle import FAILURES_FROM, Throttle
 from gateway.audit.domain import Act
 from gateway.audit.service import SYSTEM, Audit
 from gateway.peppered import Pepper
@@ -76,6 +77,7 @@ class Accounts:
         sessions: Sessions,
         failures: FailureRepository,
         passwords: Passwords,
+        throttle: Throttle,
         pepper: Pepper,
         audit: Audit,
         clock: Clock,
@@ -84,6 +86,7 @@ class Accounts:
         self._sessions = sessions
         self._failures = failures
         self._passwords = passwords
+        self._throttle = throttle
         self._pepper = pepper
         self._audit = audit
         self._clock = clock
@@ -131,9 +134,13 @@ class Accounts:
     ) -> SignedIn | Throttled | None:
         """A new session in place of the browser's old one; None for a wrong name or password, which look and take the same.
 
-        Throttling counts per name, whether or not it exists, so that it tells nothing either.
+        Throttling counts per name, whether or not it exists, so that it tells nothing either, and per client address.
         """
+        if wait := await self._throttle.wait(FAILURES_FROM, visit.address):
+            return Throttled(wait)
         account = await self.verify(username, password)
+        if account is None:
+            await self._throttle.take(FAILURES_FROM, visit.address)
         if account is None or isinstance(account, Throttled):
             return account
         cookie, session = await self._sessions.begin(account.subject, Method.PASSWORD, visit, instead_of=instead_of)

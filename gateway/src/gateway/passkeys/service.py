@@ -16,6 +16,8 @@ from gateway.accounts.service import SignedIn
 from gateway.accounts.sessions import Sessions
 from gateway.audit.domain import Act
 from gateway.audit.service import SYSTEM, Audit
+from gateway.mail.domain import Kind
+from gateway.mail.service import Mail
 from gateway.passkeys.ceremonies import Answer, Ceremonies, PasskeyRefused, read_answer
 from gateway.passkeys.domain import CHALLENGE_LIFETIME, MOST_PASSKEYS, Passkey, is_regression, relying_party_id
 from gateway.passkeys.repository import ChallengeRepository, PasskeyRepository
@@ -42,6 +44,7 @@ class Passkeys:
         challenges: ChallengeRepository,
         accounts: AccountRepository,
         sessions: Sessions,
+        mail: Mail,
         audit: Audit,
         outbox: Outbox,
         clock: Clock,
@@ -51,6 +54,7 @@ class Passkeys:
         self._challenges = challenges
         self._accounts = accounts
         self._sessions = sessions
+        self._mail = mail
         self._audit = audit
         self._outbox = outbox
         self._clock = clock
@@ -87,6 +91,7 @@ class Passkeys:
         async def store(tx: Transaction) -> None:
             await self._repository.add(passkey, tx.session)
             await self._audit.record(Act.PASSKEY_ADDED, actor=subject, subject=subject, session=tx.session)
+            await self._mail.tell(person.account, Kind.PASSKEY_ADDED, tx)
 
         try:
             await self._outbox.transaction(store)

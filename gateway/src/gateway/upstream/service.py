@@ -19,6 +19,8 @@ from gateway.accounts.service import SignedIn
 from gateway.accounts.sessions import Sessions
 from gateway.audit.domain import Act
 from gateway.audit.service import Audit
+from gateway.mail.domain import Kind
+from gateway.mail.service import Mail
 from gateway.passkeys.repository import PasskeyRepository
 from gateway.peppered import Pepper
 from gateway.upstream.client import NotVouchedFor, ProviderClient
@@ -58,6 +60,7 @@ class Upstreams:
         passkeys: PasskeyRepository,
         sessions: Sessions,
         pepper: Pepper,
+        mail: Mail,
         audit: Audit,
         outbox: Outbox,
         clock: Clock,
@@ -68,6 +71,7 @@ class Upstreams:
         self._passkeys = passkeys
         self._sessions = sessions
         self._pepper = pepper
+        self._mail = mail
         self._audit = audit
         self._outbox = outbox
         self._clock = clock
@@ -159,6 +163,7 @@ class Upstreams:
             await self._audit.record(
                 Act.UPSTREAM_LINKED, actor=subject, subject=subject, details=details, session=tx.session
             )
+            await self._mail.tell(person.account, Kind.SIGN_IN_LINKED, tx)
 
         await self._unless_linked(store)
 
