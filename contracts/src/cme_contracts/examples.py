@@ -3,6 +3,7 @@
 Documents show them, and receivers of webhooks ask for them to try themselves out. Nothing in them exists.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -254,9 +255,18 @@ _WHEN = datetime(2026, 11, 27, 9, 30, tzinfo=UTC)
 _EVENT_ID = UUID("019ac4a2-8d00-7000-8000-000000000001")
 
 
-def example_of(event_type: EventType, event_id: UUID = _EVENT_ID, at: datetime = _WHEN) -> CloudEvent:
-    """A sample of an event in its envelope, marked as one."""
-    body = event_type.model.model_validate(BODIES[event_type.type]).model_dump(mode="json")
+def example_of(
+    event_type: EventType,
+    event_id: UUID = _EVENT_ID,
+    at: datetime = _WHEN,
+    changes: Mapping[str, Any] | None = None,
+) -> CloudEvent:
+    """A sample of an event in its envelope, marked as one; `changes` replace fields of its body.
+
+    Raises pydantic's ValidationError for changes that the event cannot have.
+    """
+    whole = {**BODIES[event_type.type], **(changes or {})}
+    body = event_type.model.model_validate(whole).model_dump(mode="json")
     return CloudEvent(
         id=event_id,
         source=f"/{event_type.service}",

@@ -136,7 +136,7 @@ async def list_event_types(_: Caller, client: Owner, webhooks: Service) -> Event
 )
 async def trigger(request: TestRequest, _: Caller, client: Owner, samples: SamplesHere, once: Once) -> Triggered:
     """Send a sample to every webhook that wants to be told of its type, and to who listens. It says `"test": true`."""
-    return await once(Triggered, lambda tx: samples.trigger(tx, client, request.type))
+    return await once(Triggered, lambda tx: samples.trigger(tx, client, request.type, request.data))
 
 
 @router.get("/{webhook_id}", summary="Read a webhook", responses=_MINE)
@@ -210,7 +210,7 @@ async def send_test(
     webhook_id: WebhookId, request: TestRequest, _: Caller, client: Owner, samples: SamplesHere, once: Once
 ) -> DeliveryView:
     """Send a sample of any event to one webhook, whatever it wants to be told of. It says `"test": true`."""
-    return await once(DeliveryView, lambda tx: samples.send_test(tx, client, webhook_id, request.type))
+    return await once(DeliveryView, lambda tx: samples.send_test(tx, client, webhook_id, request.type, request.data))
 
 
 @router.get("/{webhook_id}/deliveries", summary="List what was sent", responses=_MINE)

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
+from cme_contracts.examples import example_of
 from cme_kit.schemas import Moment, Schema
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    JsonValue,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from gateway.webhooks.addresses import LONGEST_URL
 from gateway.webhooks.domain import Cause, Reason, Signing, State, Status
@@ -25,8 +35,12 @@ def _each_once(value: list[str]) -> list[str]:
     return value
 
 
-EventTypeName = Annotated[str, StringConstraints(max_length=200), AfterValidator(_offered)]
-EventTypes = Annotated[list[EventTypeName], Field(min_length=1, max_length=100), AfterValidator(_each_once)]
+EventTypeName = Annotated[str, AfterValidator(_offered), WithJsonSchema({"type": "string", "enum": sorted(OFFERED)})]
+EventTypes = Annotated[
+    list[EventTypeName],
+    Field(min_length=1, max_length=100, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(_each_once),
+]
 Url = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_URL)]
 Description = Annotated[str, StringConstraints(max_length=200)]
 _SIGNING = "v1a: Ed25519, you hold the public key; v1: HMAC-SHA256 with a secret that is shown once"
@@ -62,6 +76,21 @@ class TestRequest(Schema):
     __test__ = False  # no test of pytest's
 
     type: EventTypeName = Field(description="The event to send a sample of")
+    data: dict[str, JsonValue] = Field(
+        default={}, max_length=50, description="Fields of the event that are not to be as in the example"
+    )
+
+    @model_validator(mode="after")
+    def _fits_the_event(self) -> Self:
+        event_type = OFFERED[self.type].event_type
+        if unknown := sorted(set(self.data) - set(event_type.model.model_fields)):
+            raise ValueError(f"{self.type} has no {', '.join(unknown)}")
+        try:
+            example_of(event_type, changes=self.data)
+        except ValidationError as error:
+            wrong = [f"data.{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+            raise ValueError("; ".join(wrong)) from None
+        return self
 
 
 class ReplayRequest(Schema):
@@ -69,7 +98,7 @@ class ReplayRequest(Schema):
 
     since: Moment = Field(description="The first moment; events are kept for 30 days")
     until: Moment | None = Field(default=None, description="The last moment; now when left out")
-    include_delivered: bool = Field(default=False, description="Also what was delivered before")
+    include_delivered: bool = Field(default=False, strict=True, description="Also what was delivered before")
 
 
 class KeyView(BaseModel):
