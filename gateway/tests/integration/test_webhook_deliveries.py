@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from cme_contracts.curriculum import OfferingCancelled
 from cme_contracts.gateway import WebhookDisabled
 from cme_kit.ids import new_id
+from cme_kit.telemetry import current_traceparent, tracer
 from cme_kit.testing import Engines, eventually, free_port
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from gateway.clients.domain import Client, ClientStatus
 from gateway.webhooks.domain import SCHEDULE, State
 from gateway.webhooks.schemas import WebhookChange
 from gateway.webhooks.worker import PER_WEBHOOK
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from .receivers import Receiver, Reply, verify_v1a
 from .webhook_rig import ManualClock, Rig, rigged
@@ -349,6 +358,95 @@ async def test_a_name_is_asked_for_once_and_the_receiver_is_called_by_it(engines
 
     assert asked == ["partner.example"]
     assert receiver.received[0].headers["host"] == f"partner.example:{receiver.port}"
+
+
+async def test_a_certificate_has_to_be_the_names_own_and_trusted(
+    engines: Engines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lookup(_host: str, _port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    certificate, key = self_signed(tmp_path, "partner.example")
+    secure = Receiver(ssl_certfile=certificate, ssl_keyfile=key)
+    secure.start()
+    url = f"https://partner.example:{secure.port}/hooks"
+    errors = []
+    for trusted, named in (("", url), (certificate, url.replace("partner", "another")), (certificate, url)):
+        if trusted:
+            monkeypatch.setenv("SSL_CERT_FILE", trusted)
+        async with rigged(engines, lookup=lookup) as rig:
+            client = await rig.client()
+            webhook = await rig.webhook(client, named, OfferingCancelled)
+            event_id = await rig.happen(cancelled())
+            await rig.turn()
+            errors.append((await rig.delivery(client, webhook, event_id)).log[0].error)
+    secure.stop()
+
+    assert errors == ["TLS certificate not accepted", "TLS certificate not accepted", None]
+    assert [got.headers["host"] for got in secure.received] == [f"partner.example:{secure.port}"]
+
+
+def self_signed(folder: Path, name: str) -> tuple[str, str]:
+    """Files of a certificate and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - HOUR)
+        .not_valid_after(now + HOUR)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    files = folder / "certificate.pem", folder / "key.pem"
+    files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    files[1].write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return str(files[0]), str(files[1])
+
+
+async def test_an_attempt_is_a_span_of_the_events_own_trace(
+    rig: Rig, client: Client, receiver: Receiver, spans: InMemorySpanExporter
+) -> None:
+    webhook = await rig.webhook(client, receiver.url, OfferingCancelled)
+    receiver.reply = lambda _: Reply(503)
+    with tracer.start_as_current_span("cancel an offering") as origin:
+        event_id = await rig.happen(cancelled(), traceparent=current_traceparent())
+
+    await rig.turn()
+
+    [attempt] = [span for span in spans.get_finished_spans() if span.name.startswith("webhook ")]
+    context = origin.get_span_context()
+    assert attempt.name == "webhook curriculum.offering.cancelled.v1"
+    assert attempt.context is not None
+    assert attempt.parent is not None
+    assert (attempt.context.trace_id, attempt.parent.span_id) == (context.trace_id, context.span_id)
+    attributes = dict(attempt.attributes or {})
+    assert attributes["server.address"] == "127.0.0.1"
+    assert attributes["http.response.status_code"] == 503
+    assert not attempt.status.is_ok
+    assert "key=k" not in str(attributes)
+    [logged] = (await rig.delivery(client, webhook, event_id)).log
+    assert logged.trace_id == f"{context.trace_id:032x}"
+
+
+@pytest.fixture
+def spans() -> Iterator[InMemorySpanExporter]:
+    """What is traced; the provider of a process is set once."""
+    exporter = InMemorySpanExporter()
+    provider = trace.get_tracer_provider()
+    if not isinstance(provider, TracerProvider):
+        provider = TracerProvider()
+        trace.set_tracer_provider(provider)
+    processor = SimpleSpanProcessor(exporter)
+    provider.add_span_processor(processor)
+    yield exporter
+    processor.shutdown()
 
 
 async def test_no_proxy_of_the_environment_is_used(

@@ -108,10 +108,10 @@ class Rig:
         )
         return made
 
-    async def happen(self, event: Event, subject: str | None = None) -> str:
+    async def happen(self, event: Event, traceparent: str | None = None) -> str:
         """A service states an event and the gateway applies it; the event's id."""
         declared = event_type_of(type(event))
-        aggregate = subject or str(next(iter(event.model_dump().values())))
+        aggregate = str(next(iter(event.model_dump().values())))
         self.sequences[aggregate] = self.sequences.get(aggregate, 0) + 1
         envelope = CloudEvent(
             id=new_event_id(),
@@ -121,6 +121,7 @@ class Rig:
             time=self.clock.now(),
             dataschema=SCHEMA_BASE + declared.schema_file,
             sequence=self.sequences[aggregate],
+            traceparent=traceparent,
             data=event.model_dump(mode="json"),
         )
         await self.transaction(lambda tx: self.parts.fan_out.apply(tx, envelope))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from cme_contracts import EventType
+from cme_contracts import CloudEvent, EventType, event_type_of
+from cme_contracts.enrolment import PersonErased
 from cme_kit import listening as bus
 from cme_kit.clock import Clock
 from cme_kit.listening import Listener
 from cme_kit.mongo import Database
 from cme_kit.notices import Notices
-from cme_kit.outbox import Outbox
+from cme_kit.outbox import Outbox, Transaction
 from cme_kit.stopping import when_told_to_stop
 from cme_kit.subscriptions import Subscription, on_whole
 from cme_kit.tasks import Tasks
@@ -46,6 +47,12 @@ from gateway.webhooks.worker import Stores, Worker
 INDEXES = (*bus.INDEXES, *repository.INDEXES, *messages.INDEXES, *deliveries.INDEXES, *replays.INDEXES)
 #: For the attempts that are being made when the process is told to stop.
 STOP_SECONDS = 2.0
+#: Removes what else the gateway keeps of somebody who is erased.
+Erase = Callable[[Transaction, PersonErased], Awaitable[None]]
+
+
+async def keep_nothing_else(_tx: Transaction, _event: PersonErased) -> None:
+    """Nobody is known beyond the events."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,7 @@ class Ground:
     audit: Audit
     clients: Clients
     lookup: Lookup = system_lookup
+    erase: Erase = keep_nothing_else
 
 
 @dataclass(frozen=True)
@@ -98,9 +106,16 @@ def subscribed() -> list[EventType]:
     return [offer.event_type for offer in OFFERED.values() if offer.event_type.on_bus]
 
 
-def subscriptions(fan_out: FanOut) -> Sequence[Subscription]:
-    """The table of the gateway: whatever happens, whoever wants to know is told."""
-    return [on_whole(event_type, fan_out.apply) for event_type in subscribed()]
+def subscriptions(fan_out: FanOut, erase: Erase) -> Sequence[Subscription]:
+    """The table of the gateway: whatever happens, whoever wants to know is told; who is erased has no account here."""
+    erased = event_type_of(PersonErased)
+
+    async def erase_and_tell(tx: Transaction, event: CloudEvent) -> None:
+        await erase(tx, PersonErased.model_validate(event.data))
+        await fan_out.apply(tx, event)
+
+    others = [event_type for event_type in subscribed() if event_type != erased]
+    return [on_whole(erased, erase_and_tell), *(on_whole(event_type, fan_out.apply) for event_type in others)]
 
 
 def install(app: FastAPI) -> None:
@@ -138,7 +153,9 @@ def compose(ground: Ground) -> WebhookParts:
         worker.wake(await again.advance())
 
     worker.besides = replay
-    listener = Listener("gateway", settings, database, ground.outbox, clock, subscriptions(fan_out), ground.notices)
+    listener = Listener(
+        "gateway", settings, database, ground.outbox, clock, subscriptions(fan_out, ground.erase), ground.notices
+    )
     return WebhookParts(
         {Webhooks: service, DeliveryLog: log, Samples: samples, Listening: listening, Listener: listener},
         listener,

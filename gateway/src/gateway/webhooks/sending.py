@@ -59,6 +59,8 @@ class Sender:
         """Open the client."""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
+                # The authorities that the system trusts, or those of SSL_CERT_FILE.
+                ssl=ssl.create_default_context(),
                 resolver=self._guard,
                 use_dns_cache=False,
                 socket_factory=self._guard.open_socket,

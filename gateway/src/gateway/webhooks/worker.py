@@ -38,7 +38,7 @@ AT_ONCE = 250
 #: How soon another replica looks for what a killed one left, after its claims ended.
 SWEEP_SECONDS = 15.0
 #: How much longer than a request may take its claim holds.
-CLAIM_MARGIN = timedelta(seconds=10)
+CLAIM_MARGIN = timedelta(seconds=5)
 #: Waiting times before an outcome is stored again while the database is away; then its claim has ended.
 STORE_AGAIN = (0.2, 1.0, 3.0)
 DATABASE_PAUSE = 0.5
