@@ -123,9 +123,9 @@ def launcher(tmp_path: Path) -> Iterator[Launcher]:
     made.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def real_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """The whole stack with its real deployables, for all tests of a module."""
+    """The whole stack with its real deployables, for all tests that want it."""
     made = Launcher(tmp_path_factory.mktemp("real"), standins=False)
     try:
         yield made.up()

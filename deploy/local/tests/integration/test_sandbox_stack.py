@@ -36,7 +36,15 @@ class Sandbox:
 
     def get(self, url: str, token: str | None = None, accept: str = "application/json") -> httpx.Response:
         headers = {"Accept": accept} | ({"Authorization": f"Bearer {token}"} if token else {})
-        return self._http.get(url, headers=headers)
+
+        def answer() -> httpx.Response | None:
+            # On a busy machine the first filling takes longer than a request may.
+            found = self._http.get(url, headers=headers)
+            return None if found.status_code == httpx.codes.SERVICE_UNAVAILABLE else found
+
+        found = eventually(answer, within_s=60)
+        assert found is not None
+        return found
 
     def awards(self) -> list[dict[str, Any]]:
         answer = self.get(f"{self.base}/credentials/v1/awards?limit=100", self.token("test-partner"))
