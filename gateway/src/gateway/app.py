@@ -221,7 +221,9 @@ async def _compose(
         )
     )
     webhook_parts = webhooks.compose(
-        webhooks.Ground(settings, database, outbox, clock, notices, pepper, audit, clients)
+        webhooks.Ground(
+            *(settings, database, outbox, clock, notices, pepper, audit, clients), erase=persons.erasure.person_erased
+        )
     )
     app.state.back_channel = server.back_channel
     app.state.platform = Storage(database, outbox, clock)

@@ -43,6 +43,7 @@ from gateway.passkeys.service import Passkeys
 from gateway.peppered import Pepper
 from gateway.selfservice import pages as selfservice
 from gateway.selfservice.account_page import AccountPage
+from gateway.selfservice.erasure import Erasure
 from gateway.settings import Settings
 from gateway.signup import pages as signup_pages
 from gateway.signup import repository as signup_rows
@@ -98,6 +99,7 @@ class People:
     accounts: Accounts
     http: aiohttp.ClientSession
     mail: Mail
+    erasure: Erasure
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -126,19 +128,20 @@ def compose(on: Ground) -> People:
     pages, browser = Pages("gateway"), Browser(on.pepper, on.settings.public_url)
     throttle = Throttle(throttle_rows.ThrottleRepository(on.database), on.pepper, on.clock)
     links = Links(on.pepper, on.settings.public_url)
+    letters = letter_rows.LetterRepository(on.database)
     mail = Mail(
-        letter_rows.LetterRepository(on.database),
+        letters,
         links,
         Lease(on.database, "mail", on.clock),
         on.clock,
         (on.settings.smtp_host, on.settings.smtp_port),
         on.settings.mail_from,
     )
-    sessions = Sessions(account_rows.SessionRepository(on.database), on.audit, on.clock)
+    session_repository = account_rows.SessionRepository(on.database)
+    sessions = Sessions(session_repository, on.audit, on.clock)
     accounts = Accounts(repository, sessions, failures, on.passwords, throttle, on.pepper, on.audit, on.clock)
-    consents = Consents(
-        consent_rows.ConsentRepository(on.database), on.clients, on.revocations, on.audit, on.outbox, on.clock
-    )
+    consent_repository = consent_rows.ConsentRepository(on.database)
+    consents = Consents(consent_repository, on.clients, on.revocations, on.audit, on.outbox, on.clock)
     passkey_repository = passkey_rows.PasskeyRepository(on.database)
     passkeys = Passkeys(
         passkey_repository,
@@ -151,6 +154,7 @@ def compose(on: Ground) -> People:
         on.clock,
         on.settings.public_url,
     )
+    link_repository = link_rows.LinkRepository(on.database)
     upstreams = Upstreams(
         {
             provider.id: ProviderClient(
@@ -160,12 +164,13 @@ def compose(on: Ground) -> People:
             )
             for provider in on.settings.upstream_providers
         },
-        link_rows.LinkRepository(on.database),
+        link_repository,
         *(repository, passkey_repository, sessions, on.pepper, mail, on.audit, on.outbox, on.clock),
     )
     profiles = Profiles(accounts, repository, sessions, on.passwords, mail, on.audit, on.outbox)
+    sign_up_repository = signup_rows.SignUpRepository(on.database)
     sign_ups = SignUps(
-        *(signup_rows.SignUpRepository(on.database), repository, profiles, sessions, on.passwords, throttle),
+        *(sign_up_repository, repository, profiles, sessions, on.passwords, throttle),
         *(mail, links, on.audit, on.outbox, on.clock),
     )
     provided: dict[type, object] = {
@@ -182,4 +187,8 @@ def compose(on: Ground) -> People:
         SignUps: sign_ups,
         Upstreams: upstreams,
     }
-    return People(provided, accounts, http, mail)
+    erasure = Erasure(
+        *(repository, session_repository, consent_repository, passkey_repository, link_repository),
+        *(sign_up_repository, letters, on.audit, on.clock),
+    )
+    return People(provided, accounts, http, mail, erasure)

@@ -40,9 +40,9 @@ class AccountRepository:
         }
         await self._accounts.insert(row, session=session)
 
-    async def find(self, subject: str) -> Account | None:
+    async def find(self, subject: str, session: Session | None = None) -> Account | None:
         """The account of a person."""
-        row = await self._accounts.find_one({"_id": subject})
+        row = await self._accounts.find_one({"_id": subject}, session)
         return _account(row) if row else None
 
     async def named(self, username: str) -> Account | None:
@@ -57,6 +57,10 @@ class AccountRepository:
     async def set_password(self, subject: str, password_hash: str, session: Session) -> None:
         """Store another password."""
         await self._accounts.update({"_id": subject}, {"$set": {"password_hash": password_hash}}, session=session)
+
+    async def remove(self, subject: str, session: Session) -> None:
+        """Remove an account."""
+        await self._accounts.delete({"_id": subject}, session)
 
     async def page(self, after: str | None, limit: int) -> list[tuple[Account, datetime]]:
         """Accounts in the order they were made, after a cursor, one more than `limit`."""

@@ -30,6 +30,8 @@ class Act(StrEnum):
     CODE_REUSED = "code.reused"
     REFRESH_TOKEN_REUSED = "refresh_token.reused"
     ACCOUNT_CREATED = "account.created"
+    ACCOUNT_CHANGED = "account.changed"
+    ACCOUNT_REMOVED = "account.removed"
     SIGNED_IN = "sign_in.succeeded"
     SIGN_IN_FAILED = "sign_in.failed"
     SESSION_ENDED = "session.ended"

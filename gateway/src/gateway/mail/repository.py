@@ -11,7 +11,7 @@ from gateway.mail.domain import Kind, Letter
 LETTERS = "letters"
 INDEXES = (
     Index(LETTERS, ("state", "not_before")),
-    Index(LETTERS, ("about",)),
+    Index(LETTERS, ("recipient",)),
     Index(LETTERS, ("expires",), expire_seconds=0),
 )
 WAITING = "waiting"
@@ -44,9 +44,9 @@ class LetterRepository:
         change = {"$set": {"not_before": not_before}, "$inc": {"tries": 1}}
         await self._letters.update({"_id": letter_id}, change)
 
-    async def forget(self, about: str, session: Session) -> None:
-        """Take back the letters about something."""
-        await self._letters.delete({"about": about}, session)
+    async def forget(self, recipient: str, session: Session) -> None:
+        """Take back the letters to somebody."""
+        await self._letters.delete({"recipient": recipient}, session)
 
 
 def _letter(row: Document) -> Letter:

@@ -14,7 +14,7 @@ from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 from cme_kit.clock import Clock
 from cme_kit.ids import new_id
 from cme_kit.leases import Lease
-from cme_kit.mongo import PyMongoError, Session
+from cme_kit.mongo import PyMongoError
 from cme_kit.outbox import Transaction
 from cme_kit.pages.language import translations
 
@@ -92,10 +92,6 @@ class Mail:
         """Tell somebody of a change of the own account (OWASP ASVS 5.0, 6.3.7), if there is an address."""
         if account.address is not None:
             await self.write(kind, account.address, account.language, tx)
-
-    async def forget(self, about: str, session: Session) -> None:
-        """Take back the letters about something."""
-        await self._repository.forget(about, session)
 
     async def send_due(self) -> None:
         """Send what is due; one replica at a time does. Raises OSError while the relay is away.

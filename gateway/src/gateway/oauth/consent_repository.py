@@ -43,15 +43,19 @@ class ConsentRepository:
         codes = await self._codes.find(mine, fields=["grant_id"], session=session)
         await self._refresh_tokens.update_many({**mine, "used": False}, {"$set": {"revoked": True}}, session)
         await self._codes.update_many({**mine, "used": False}, {"$set": {"used": True}}, session)
-        grants = sorted({str(row["grant_id"]) for row in (*tokens, *codes)})
-        for grant in grants:
-            update = {"$set": {"expires": revoked_until}}
-            await self._revocations.update({"_id": grant}, update, upsert=True, session=session)
-        return grants
+        grants = {str(row["grant_id"]) for row in (*tokens, *codes)}
+        await self._revoke(grants, revoked_until, session)
+        return sorted(grants)
 
-    async def forget(self, subject: str, session: Session) -> None:
-        """Remove everything that a person consented to."""
-        begins = {"$gt": f"{subject} ", "$lt": f"{subject}!"}
-        await self._consents.delete({"_id": begins}, session)
+    async def forget(self, subject: str, revoked_until: datetime, session: Session) -> None:
+        """Remove what a person consented to, and revoke what came of it."""
+        await self._consents.delete({"_id": {"$gt": f"{subject} ", "$lt": f"{subject}!"}}, session)
+        tokens = await self._refresh_tokens.find({"subject": subject}, fields=["grant_id"], session=session)
+        codes = await self._codes.find({"subject": subject}, fields=["grant_id"], session=session)
+        await self._revoke({str(row["grant_id"]) for row in (*tokens, *codes)}, revoked_until, session)
         await self._refresh_tokens.delete({"subject": subject}, session)
         await self._codes.delete({"subject": subject}, session)
+
+    async def _revoke(self, grants: set[str], until: datetime, session: Session) -> None:
+        for grant in sorted(grants):
+            await self._revocations.update({"_id": grant}, {"$set": {"expires": until}}, upsert=True, session=session)
