@@ -94,13 +94,13 @@ def test_samples_and_what_really_happens_reach_this_machine_as_a_library_verifie
     cme(real_stack, "api", "GET", "/enrolment/v1/calls")  # the sandbox is up, and so is its bus
     listening = Listening(real_stack, tmp_path / "log", "--forward-to", hook.url)
     try:
-        ready = eventually(lambda: listening.said("ready"))[0]
+        ready = eventually(lambda: listening.said("ready"), within_s=60)[0]
         sent = cme(real_stack, "trigger", "enrolment.learner.enrolled", "--set", "country=FI", "--json")
-        eventually(lambda: listening.said("delivery"))
+        eventually(lambda: listening.said("delivery"), within_s=60)
         body = tmp_path / "organisation.json"
         body.write_text(json.dumps({"name": "A test", "country": "FI", "kind": "cluster", "website": None}))
         made = cme(real_stack, "api", "POST", "/enrolment/v1/organisations", "-f", str(body))
-        eventually(lambda: len(listening.said("delivery")) == 2, within_s=20)
+        eventually(lambda: len(listening.said("delivery")) == 2, within_s=60)
     finally:
         listening.process.terminate()
         listening.process.wait()
