@@ -6,17 +6,18 @@ from typing import Annotated
 
 from cme_kit.auth import Principal, Requires
 from cme_kit.http import Once, Paged, Provided, page_of, service_router
+from cme_kit.openapi_answers import refusals
 from cme_kit.schemas import Page
 from fastapi import Request, Response
 
 from gateway.accounts.schemas import AccountRequest, AccountView
-from gateway.accounts.service import Accounts
+from gateway.accounts.service import Accounts, UsernameTaken, WeakPassword
 
 router = service_router("accounts", "/gateway/v1/accounts")
 Registrar = Annotated[Principal, Requires("gateway.accounts:write")]
 
 
-@router.post("", status_code=201, summary="Create an account")
+@router.post("", status_code=201, summary="Create an account", responses=refusals(UsernameTaken, WeakPassword))
 async def create(
     request: AccountRequest, registrar: Registrar, accounts: Annotated[Accounts, Provided(Accounts)], once: Once
 ) -> AccountView:

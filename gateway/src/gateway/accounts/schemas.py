@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from cme_kit.schemas import LanguageCode, Schema, ShortText
-from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints, WithJsonSchema
 
 from gateway.clients.schemas import OrganisationId
 from gateway.oauth.scopes import ROLES
@@ -16,6 +16,9 @@ def _role(value: str) -> str:
     if value not in ROLES:
         raise ValueError(f"roles are {', '.join(ROLES)}")
     return value
+
+
+Role = Annotated[str, AfterValidator(_role), WithJsonSchema({"type": "string", "enum": list(ROLES)})]
 
 
 class AccountRequest(Schema):
@@ -29,7 +32,7 @@ class AccountRequest(Schema):
     )
     display_name: ShortText = Field(description="How pages address the person")
     language: LanguageCode = Field(default="en", description="The person's language")
-    roles: list[Annotated[str, AfterValidator(_role)]] = Field(
+    roles: list[Role] = Field(
         min_length=1, max_length=10, description="What the person may do; see the scopes of each role"
     )
     organisation_id: OrganisationId | None = Field(default=None, description="The organisation the person acts for")

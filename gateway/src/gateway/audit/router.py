@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cme_kit.auth import Principal, Requires
 from cme_kit.http import Paged, Provided, page_of, service_router
+from cme_kit.openapi_answers import refusals
 from cme_kit.problems import Unprocessable
 from cme_kit.schemas import Page
 from fastapi import Query, Request, Response
@@ -40,7 +41,7 @@ class EntryView(BaseModel):
     hash: str = Field(description="SHA-256 over this entry and `previous`, hexadecimal")
 
 
-@router.get("", summary="List security-relevant acts")
+@router.get("", summary="List security-relevant acts", responses=refusals(BadCursor))
 async def list_entries(
     request: Request,
     response: Response,

@@ -6,20 +6,23 @@ from typing import Annotated
 
 from cme_kit.auth import Principal, Requires
 from cme_kit.http import Once, Paged, Provided, page_of, service_router
+from cme_kit.openapi_answers import refusals
 from cme_kit.outbox import Outbox
 from cme_kit.schemas import Page
 from fastapi import Header, Request, Response
 
 from gateway.clients.domain import ClientStatus
 from gateway.clients.schemas import ClientRequest, ClientView, NewSecret, RegisteredClient, SecretView
-from gateway.clients.service import Clients
+from gateway.clients.service import ClientExists, Clients, LastSecret, NoSecrets, TooManySecrets
 
 router = service_router("clients", "/gateway/v1/clients")
 Registrar = Annotated[Principal, Requires("gateway.clients:write")]
 OutboxHere = Annotated[Outbox, Provided(Outbox)]
 
 
-@router.post("", status_code=201, summary="Register a client", response_model_exclude_none=True)
+@router.post(
+    "", status_code=201, summary="Register a client", response_model_exclude_none=True, responses=refusals(ClientExists)
+)
 async def register(
     request: ClientRequest,
     principal: Registrar,
@@ -63,7 +66,12 @@ async def disable(
     )
 
 
-@router.post("/{client_id}/secrets", status_code=201, summary="Add a client secret")
+@router.post(
+    "/{client_id}/secrets",
+    status_code=201,
+    summary="Add a client secret",
+    responses=refusals(NoSecrets, TooManySecrets),
+)
 async def add_secret(
     client_id: str,
     principal: Registrar,
@@ -79,7 +87,9 @@ async def add_secret(
     return NewSecret(**added.model_dump(), client_secret=secret)
 
 
-@router.delete("/{client_id}/secrets/{hint}", status_code=204, summary="Remove a client secret")
+@router.delete(
+    "/{client_id}/secrets/{hint}", status_code=204, summary="Remove a client secret", responses=refusals(LastSecret)
+)
 async def remove_secret(
     client_id: str,
     hint: str,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from cme_kit.schemas import Schema, ShortText
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, WithJsonSchema, model_validator
 
 from gateway.clients.domain import ClientStatus, Profile, is_origin, is_redirect_uri
 from gateway.oauth.scopes import SCOPES
@@ -43,13 +43,17 @@ def _https(value: str) -> str:
     return value
 
 
-Address = Annotated[str, StringConstraints(max_length=500), AfterValidator(_https)]
+Address = Annotated[str, StringConstraints(max_length=500, pattern=r"^https://"), AfterValidator(_https)]
 
 
 def _scope(value: str) -> str:
     if value not in SCOPES:
         raise ValueError("there is no such scope")
     return value
+
+
+#: One of the table, which readers of the schema see too.
+Scope = Annotated[str, AfterValidator(_scope), WithJsonSchema({"type": "string", "enum": list(SCOPES)})]
 
 
 def _public_keys(value: dict[str, Any]) -> dict[str, Any]:
@@ -85,17 +89,17 @@ class ClientRequest(Schema):
     jwks: Annotated[dict[str, Any], AfterValidator(_public_keys)] | None = Field(
         default=None, description="Its public keys, for private_key_jwt"
     )
-    scopes: list[Annotated[str, AfterValidator(_scope)]] = Field(
-        min_length=1, max_length=100, description="The most its tokens may ever do"
-    )
+    scopes: list[Scope] = Field(min_length=1, max_length=100, description="The most its tokens may ever do")
     organisation_id: OrganisationId | None = Field(default=None, description="The organisation it acts for")
     profile: Profile = Field(
         default=Profile.OAUTH,
         description="`fapi`: FAPI 2.0 Security Profile, with pushed requests and key-bound tokens",
     )
-    sandbox: bool = Field(default=False, description="Whether its tokens open the sandbox, and nothing else")
+    sandbox: bool = Field(
+        default=False, strict=True, description="Whether its tokens open the sandbox, and nothing else"
+    )
     dpop_bound_access_tokens: bool = Field(
-        default=False, description="Whether every token has to be bound to its key (RFC 9449 section 5.2)"
+        default=False, strict=True, description="Whether every token has to be bound to its key (RFC 9449 section 5.2)"
     )
     origins: list[Annotated[str, AfterValidator(_origin)]] = Field(
         default=[], max_length=10, description="Origins that its scripts call from, for CORS"

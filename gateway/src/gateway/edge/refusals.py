@@ -8,6 +8,7 @@ from cme_kit.problems import ServiceError
 
 from gateway.edge.bodies import RequestTimeout
 from gateway.edge.breaker import UpstreamDown
+from gateway.edge.gate import UseDpopNonce
 from gateway.edge.limits import (
     BodyTooLarge,
     HeadersTooLarge,
@@ -26,7 +27,7 @@ ANY: Kinds = (MalformedRequest, TargetTooLong, UnsupportedEncoding, HeadersTooLa
 WITH_BODY: Kinds = (BodyTooLarge, RequestTimeout)
 #: Of requests that go on to a service; a token is refused also where none is needed.
 FORWARDED: Kinds = (
-    *(Unauthenticated, InvalidDpopProof, TooManyRequests, QuotaExceeded),
+    *(Unauthenticated, InvalidDpopProof, UseDpopNonce, TooManyRequests, QuotaExceeded),
     *(UpstreamFailed, UpstreamDown, DeadlineExceeded),
 )
 #: Headers that every forwarded answer may have (Internet-Draft httpapi-ratelimit-headers-10).

@@ -10,11 +10,10 @@ from cme_kit.http import Provided, service_router
 from cme_kit.schemas import Schema
 from fastapi import APIRouter, Body, Request
 from fastapi.responses import JSONResponse
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, Field
 
-from gateway.clients.schemas import OrganisationId
+from gateway.clients.schemas import OrganisationId, Scope
 from gateway.oauth.registration import InvalidClientMetadata, InvalidInvitation, Invitations, Registrations
-from gateway.oauth.scopes import SCOPES
 
 public_router = APIRouter(include_in_schema=False)
 router = service_router("registration", "/gateway/v1/invitations")
@@ -40,22 +39,16 @@ async def register(
     return JSONResponse(answer, 201, NO_STORE)
 
 
-def _scope(value: str) -> str:
-    if value not in SCOPES:
-        raise ValueError("there is no such scope")
-    return value
-
-
 class InvitationRequest(Schema):
     """What clients that bring the token may become."""
 
-    scopes: list[Annotated[str, AfterValidator(_scope)]] = Field(
-        min_length=1, max_length=100, description="The most that such a client may have"
-    )
+    scopes: list[Scope] = Field(min_length=1, max_length=100, description="The most that such a client may have")
     organisation_id: OrganisationId | None = Field(default=None, description="The organisation they act for")
-    sandbox: bool = Field(default=False, description="Whether they open the sandbox only, and need no approval")
-    hours: int = Field(default=72, ge=1, le=24 * 30, description="How long the token holds")
-    uses: int = Field(default=1, ge=1, le=100, description="How many clients may register with it")
+    sandbox: bool = Field(
+        default=False, strict=True, description="Whether they open the sandbox only, and need no approval"
+    )
+    hours: int = Field(default=72, strict=True, ge=1, le=24 * 30, description="How long the token holds")
+    uses: int = Field(default=1, strict=True, ge=1, le=100, description="How many clients may register with it")
 
 
 class NewInvitation(BaseModel):

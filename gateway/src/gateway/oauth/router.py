@@ -70,6 +70,7 @@ class RotationRequest(Schema):
 
     lead_seconds: int = Field(
         default=LEAD_SECONDS,
+        strict=True,
         ge=0,
         le=DAY,
         description="How long the key is published before it signs; 0 only when the old one leaked",

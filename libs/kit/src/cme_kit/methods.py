@@ -29,10 +29,8 @@ def allowed_at(app: FastAPI, scope: Scope) -> str:
     """The `Allow` of a path (RFC 9110 section 10.2.1); a route of an app knows its own methods only."""
     path = scope["path"].removeprefix(scope.get("root_path", ""))
     routes = (context.original_route for context in iter_route_contexts(app.routes))
-    methods = {
-        method
-        for route in routes
-        if isinstance(route, APIRoute) and route.path_regex.match(path)
-        for method in route.methods or ()
-    }
+    matching = [route for route in routes if isinstance(route, APIRoute) and route.path_regex.match(path)]
+    # `/letters/mine` is no letter, although its name would do as an id: what was declared first answers.
+    same = [route for route in matching if route.path_format == matching[0].path_format]
+    methods = {method for route in same for method in route.methods or ()}
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))

@@ -112,6 +112,9 @@ def summary_of(kind: type[ServiceError]) -> str:
 
 
 def _schema_of(media_type: str) -> Document:
+    if media_type == "text/event-stream":
+        # Readers of documents differ in whether a schema is of the stream or of each of its events.
+        return {}
     return {"type": "object"} if is_json(media_type) else {"type": "string"}
 
 

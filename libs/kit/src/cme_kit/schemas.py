@@ -6,7 +6,16 @@ import re
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 LANGUAGES = ("en", "sv", "fi", "lt", "de")
 
@@ -47,11 +56,28 @@ def _written_as(form: re.Pattern[str], example: str, kind: type[date]) -> Before
     return BeforeValidator(check)
 
 
-ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-LongText = Annotated[str, StringConstraints(min_length=1, max_length=5000)]
+#: A text says something: blanks alone are trimmed to nothing. The pattern tells that to those who read the schema.
+_SAYS_SOMETHING = r"\S"
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_SAYS_SOMETHING)]
+LongText = Annotated[str, StringConstraints(min_length=1, max_length=5000, pattern=_SAYS_SOMETHING)]
 CountryCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 LanguageCode = Annotated[str, StringConstraints(pattern=r"^(en|sv|fi|lt|de)$")]
-LanguageMap = Annotated[dict[str, LongText], AfterValidator(_languages)]
+LanguageMap = Annotated[
+    dict[str, LongText],
+    AfterValidator(_languages),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "description": "A text in languages, English at least",
+            "properties": {
+                language: {"type": "string", "minLength": 1, "maxLength": 5000, "pattern": _SAYS_SOMETHING}
+                for language in LANGUAGES
+            },
+            "required": ["en"],
+            "additionalProperties": False,
+        }
+    ),
+]
 #: A day of the calendar, `full-date` of RFC 3339.
 CalendarDay = Annotated[date, _written_as(re.compile(r"^\d{4}-\d{2}-\d{2}$"), "2026-09-01", date)]
 #: A moment with its offset, `date-time` of RFC 3339.

@@ -16,6 +16,8 @@ from cme_kit.problems import ServiceError
 MAX_DEPTH = 32
 MAX_INTEGER = 2**63 - 1
 MAX_DIGITS = 20
+#: Up to here floating-point numbers count in ones (RFC 7493 section 2.2).
+MAX_EXACT = 2**53 - 1
 
 
 class MalformedJson(ServiceError):
@@ -56,7 +58,8 @@ def _float(digits: str) -> float:
     value = float(digits)
     if value in (float("inf"), float("-inf")):
         raise MalformedJson("A number of the body is too large.")
-    return value
+    # 5.0 is a whole number in JSON Schema (section 6.1.1), which knows no other difference than the fraction.
+    return int(value) if value.is_integer() and abs(value) <= MAX_EXACT else value
 
 
 _decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer, parse_float=_float)

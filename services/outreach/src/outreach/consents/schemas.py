@@ -63,8 +63,8 @@ class Permission(BaseModel):
 class Suppressions(Schema):
     """Addresses that must never be mailed again, whatever an import says."""
 
-    addresses: list[Annotated[str, StringConstraints(min_length=3, max_length=320)]] = Field(
-        min_length=1, max_length=10_000
+    addresses: list[Annotated[str, StringConstraints(max_length=320)]] = Field(
+        min_length=1, max_length=10_000, description="What is no address is counted as unusable"
     )
     reason: ShortText
 
