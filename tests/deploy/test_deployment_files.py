@@ -12,13 +12,13 @@ import pytest
 import yaml
 from cme_local import environment
 from cme_local.bus_users import BUS_USERS, nats_permissions
-from cme_local.processes import DEPLOYABLES, Deployable, Ports
+from cme_local.processes import DEPLOYABLES, SERVICES, Deployable, Ports
 from cme_local.secrets import load_or_create
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = Path(sysconfig.get_path("scripts"))
-MANIFESTS = [*sorted((ROOT / "deploy/k8s").glob("*.yaml")), ROOT / "deploy/nats/kubernetes.yaml"]
-COMPOSE_FILES = ("docker-compose.yml", "deploy/compose/cluster.yml")
+MANIFESTS = [*sorted((ROOT / "deploy/k8s").glob("**/*.yaml")), ROOT / "deploy/nats/kubernetes.yaml"]
+COMPOSE_FILES = ("docker-compose.yml", "deploy/compose/cluster.yml", "deploy/compose/sandbox.yml")
 CLUSTER = {
     "NATS_NAME": "nats-0",
     "NATS_TAG": "host:alpha.example",
@@ -41,6 +41,11 @@ def compose() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def clustered() -> dict[str, Any]:
     return read_yaml("deploy/compose/cluster.yml")
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> dict[str, Any]:
+    return read_yaml("deploy/compose/sandbox.yml")
 
 
 @pytest.fixture(scope="module")
@@ -105,13 +110,51 @@ def test_each_start_command_is_the_one_of_the_local_stack(compose: dict[str, Any
 
 @BY_NAME
 def test_each_container_gets_the_settings_that_the_local_stack_sets(
-    compose: dict[str, Any], deployable: Deployable, tmp_path: Path
+    compose: dict[str, Any], sandbox: dict[str, Any], deployable: Deployable, tmp_path: Path
 ) -> None:
     # The image itself listens on every address of the container, port 8080.
     wanted = local_settings(deployable, tmp_path) - {"CME_HOST", "CME_PORT"}
+    # What the gateway knows of a sandbox comes with the sandbox.
+    added = sandbox["services"].get(deployable.name, {}).get("environment", {})
 
-    assert set(compose["services"][deployable.name]["environment"]) == wanted
+    assert set(compose["services"][deployable.name]["environment"]) | set(added) == wanted
+    assert set(added) == {name for name in wanted if name.startswith("CME_SANDBOX_")}
     assert {entry["name"] for entry in container_of(deployable.name)["env"]} == wanted
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_sandbox_is_the_same_services_on_what_is_its_own(
+    compose: dict[str, Any], sandbox: dict[str, Any], service: str
+) -> None:
+    live, other = compose["services"][service], sandbox["services"][f"sandbox-{service}"]
+    settings = other["environment"]
+
+    assert (other["command"], other["build"]) == (live["command"], live["build"])
+    assert (other["read_only"], other["cap_drop"]) == (True, ["ALL"])
+    assert set(settings) == set(live["environment"])
+    assert settings["CME_PUBLIC_URL"] == f"{live['environment']['CME_PUBLIC_URL']}/sandbox"
+    assert settings["CME_ISSUER"] == live["environment"]["CME_ISSUER"]
+    assert settings["CME_DATABASE_PREFIX"] == environment.SANDBOX_PREFIX
+    assert f"//sandbox_{service}:" in settings["CME_MONGO_URL"]
+    assert settings["CME_NATS_URL"] != live["environment"]["CME_NATS_URL"]
+    upstreams = json.loads(sandbox["services"]["gateway"]["environment"]["CME_SANDBOX_UPSTREAMS"])
+    assert upstreams[service] == f"http://sandbox-{service}:8080"
+
+
+def test_the_sandbox_on_kubernetes_sets_what_the_live_configuration_sets() -> None:
+    def data(path: str) -> dict[str, str]:
+        documents = yaml.safe_load_all((ROOT / "deploy/k8s" / path).read_text(encoding="utf-8"))
+        return next(dict(document["data"]) for document in documents if document["kind"] == "ConfigMap")
+
+    live, other, gateway = (
+        data(p) for p in ("configuration.yaml", "sandbox/configuration.yaml", "sandbox/gateway.yaml")
+    )
+
+    assert set(other) == set(live)
+    assert (other["public-url"], other["issuer"]) == (f"{live['public-url']}/sandbox", live["public-url"])
+    assert live["issuer"] == live["public-url"]
+    assert other["database-prefix"] == environment.SANDBOX_PREFIX
+    assert set(json.loads(gateway["upstreams"])) == set(SERVICES)
 
 
 @BY_NAME
@@ -130,22 +173,27 @@ def test_a_deployable_runs_without_privileges(compose: dict[str, Any], deployabl
     assert container["resources"]["limits"]["memory"]
 
 
-def test_images_are_pinned_by_version(compose: dict[str, Any], clustered: dict[str, Any]) -> None:
+def test_images_are_pinned_by_version(
+    compose: dict[str, Any], clustered: dict[str, Any], sandbox: dict[str, Any]
+) -> None:
     images = {service["image"] for service in compose["services"].values() if "image" in service}
     more = {service["image"] for service in clustered["services"].values() if "image" in service}
 
     assert len(images) == 7
     assert more == {compose["services"][engine]["image"] for engine in ("mongo", "nats")}
+    sandboxed = {service["image"] for service in sandbox["services"].values() if "image" in service}
+    assert sandboxed == {compose["services"]["nats"]["image"]}
     assert all(re.search(r":v?\d+\.\d+\.\d+", image) for image in images)
 
 
 def test_secrets_come_from_the_environment_and_have_no_default(
-    compose: dict[str, Any], filled_env: dict[str, str]
+    compose: dict[str, Any], sandbox: dict[str, Any], filled_env: dict[str, str]
 ) -> None:
     text = "".join((ROOT / path).read_text(encoding="utf-8") for path in COMPOSE_FILES)
     used = re.findall(r"(?<!\$)\$\{(\w+)(:\?)?", text)
 
-    mounted = {secret["environment"] for secret in compose["secrets"].values()}  # required by compose itself
+    secrets = {**compose["secrets"], **sandbox["secrets"]}
+    mounted = {secret["environment"] for secret in secrets.values()}  # required by compose itself
     assert {name for name, _ in used} | mounted == set(filled_env)
     assert all(required for _, required in used)
     assert all(filled_env.values())
@@ -153,8 +201,10 @@ def test_secrets_come_from_the_environment_and_have_no_default(
     assert not re.search(r"^\w*(PASSWORD|SECRET|PEPPER|KEY|KEYFILE)\w*=.+$", example, re.MULTILINE)
 
 
-def test_files_that_are_mounted_exist(compose: dict[str, Any], clustered: dict[str, Any]) -> None:
-    services = [*compose["services"].values(), *clustered["services"].values()]
+def test_files_that_are_mounted_exist(
+    compose: dict[str, Any], clustered: dict[str, Any], sandbox: dict[str, Any]
+) -> None:
+    services = [service for file in (compose, clustered, sandbox) for service in file["services"].values()]
     volumes = [volume for service in services for volume in service.get("volumes", [])]
     mounted = [ROOT / volume.split(":")[0] for volume in volumes if volume.startswith("./")]
 

@@ -38,6 +38,8 @@ def for_deployable(deployable: Deployable, data: Path, ports: Ports, secrets: St
     }
     if deployable.group is Group.SERVICE:  # the gateway knows its own keys
         settings["CME_JWKS_URL"] = f"{ports.gateway_url}/oauth/jwks"
+        settings["CME_ISSUER"] = ports.gateway_url
+        settings["CME_DATABASE_PREFIX"] = ""
     return _as_in_image() | settings | _own_settings(name, data, ports, secrets)
 
 
@@ -117,6 +119,7 @@ def _own_settings(name: str, data: Path, ports: Ports, secrets: StackSecrets) ->
             return {
                 "CME_UPSTREAMS": json.dumps({service: ports.url(ports.of(service)) for service in SERVICES}),
                 "CME_SANDBOX_UPSTREAMS": json.dumps(dict.fromkeys(SERVICES, ports.url(ports.sandbox))),
+                "CME_SANDBOX_NATS_URL": ports.nats_url,
                 "CME_SANDBOX_NATS_USER": sandbox_user(name),
                 "CME_SANDBOX_NATS_PASSWORD": secrets.nats_passwords[sandbox_user(name)],
                 "CME_SIGNING_KEYS_DIR": str(token_keys_dir(data)),
