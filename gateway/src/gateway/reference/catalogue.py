@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated
 
-from cme_contracts.documents import asyncapi
 from cme_kit.auth import Public
 from cme_kit.http import ConditionalRequest, Provided, content_etag
 from fastapi import APIRouter, Response
 
 from gateway.edge.routes import SANDBOX
+from gateway.webhooks.document import asyncapi
 
 #: RFC 9264 section 4.2 with the profile of RFC 9727 section 7.
 MEDIA_TYPE = 'application/linkset+json; profile="https://www.rfc-editor.org/info/rfc9727"'
