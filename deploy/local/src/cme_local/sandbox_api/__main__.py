@@ -1,4 +1,7 @@
-"""`python -m cme_local.sandbox_api FD`: serve the sandbox on a socket that listens already, until nobody needs it."""
+"""`python -m cme_local.sandbox_api FD`: serve the sandbox on a socket that listens already, until nobody needs it.
+
+`python -m cme_local.sandbox_api fill` fills one that is deployed elsewhere, and ends.
+"""
 
 from __future__ import annotations
 
@@ -66,5 +69,21 @@ async def serve(listening: socket.socket, settings: SandboxSettings) -> None:
     await database.close()
 
 
+async def fill(settings: SandboxSettings) -> None:
+    """Fill a sandbox that other processes serve, if it was not. Raises StackError, or a group of it."""
+    own = settings.of_process()
+    apps = build_apps(settings.services)
+    configure_logging(NAME, own.log_format)
+    database = Database.connect(own.mongo_url.get_secret_value(), DATABASE, own.mongo_driver, own.database_prefix)
+    filling = Filling(database, own.public_url, settings.issuer, settings.mail_url)
+    async with running(apps):
+        if not await filling.is_done():
+            await filling.fill(Services(apps, Routes.load()), list(apps.values()))
+    await database.close()
+
+
 if __name__ == "__main__":
-    asyncio.run(serve(socket.socket(fileno=int(sys.argv[1])), SandboxSettings.load()))
+    if sys.argv[1] == "fill":
+        asyncio.run(fill(SandboxSettings.load()))
+    else:
+        asyncio.run(serve(socket.socket(fileno=int(sys.argv[1])), SandboxSettings.load()))

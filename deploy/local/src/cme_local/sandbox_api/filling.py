@@ -20,7 +20,7 @@ CONTENT = "year-1"
 class Filling:
     """Whether it was done, and doing it."""
 
-    def __init__(self, database: Database, public_url: str, issuer: str, mail_url: str) -> None:
+    def __init__(self, database: Database, public_url: str, issuer: str, mail_url: str | None) -> None:
         """`mail_url` is the mail catcher's, where the contacts' answers are read from the campaign's mails."""
         self._fillings = database.collection(FILLINGS)
         self._public_url = public_url

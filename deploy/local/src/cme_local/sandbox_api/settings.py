@@ -29,8 +29,8 @@ class SandboxSettings(BaseModel):
     own: dict[str, Any]
     #: The gateway's base URL.
     issuer: str
-    #: The mail catcher's base URL.
-    mail_url: str
+    #: The mail catcher's base URL; without one no campaign is sent when it is filled.
+    mail_url: str | None = None
     #: Seconds without a request after which the process ends.
     idle_seconds: float = 900.0
 
