@@ -1,16 +1,19 @@
-"""Filling a sandbox: complete, once, and whatever was killed in between."""
+"""The process of the sandbox: it fills itself completely and once, whatever was killed in between, and ends when idle."""
 
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from cme_kit.testing import QUIET, Bus, Engines
 from cme_local.processes import SERVICES
+from cme_local.sandbox_api.filling import CONTENT, DATABASE, FILLINGS
 from cme_local.sandbox_api.settings import VARIABLE
 from cme_local.secrets import credential_key_file
 from pymongo import MongoClient
@@ -61,7 +64,23 @@ def events(client: MongoClient[dict[str, Any]]) -> int:
     return sum(client[f"sandbox_{service}"]["outbox"].count_documents({}) for service in SERVICES)
 
 
-async def test_a_sandbox_is_filled_once(settings: str, engines: Engines) -> None:
+def test_a_process_that_nobody_asks_ends_by_itself_and_leaves_the_socket_open(settings: str, engines: Engines) -> None:
+    with MongoClient[dict[str, Any]](engines.mongo_url) as client:
+        client[f"sandbox_{DATABASE}"][FILLINGS].insert_one({"_id": CONTENT})
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        command = [sys.executable, "-m", "cme_local.sandbox_api", str(listening.fileno())]
+        environment = os.environ | {VARIABLE: json.dumps(json.loads(settings) | {"idle_seconds": 1.0})}
+        process = subprocess.Popen(command, env=environment, pass_fds=[listening.fileno()], **QUIET)
+
+        document = httpx.get(f"http://127.0.0.1:{listening.getsockname()[1]}/did.json", timeout=60, trust_env=False)
+
+        assert document.json()["id"] == "did:web:cme.test:sandbox"
+        assert process.wait(60) == 0
+        with socket.create_connection(listening.getsockname(), timeout=5):
+            pass  # it waits for the next process
+
+
+def test_a_sandbox_is_filled_once(settings: str, engines: Engines) -> None:
     with MongoClient[dict[str, Any]](engines.mongo_url) as client:
         assert filling(settings).wait(120) == 0
         first = counts(client), events(client)
@@ -72,7 +91,7 @@ async def test_a_sandbox_is_filled_once(settings: str, engines: Engines) -> None
 
 
 @pytest.mark.parametrize("stated", [30, 120])
-async def test_a_filling_that_was_killed_goes_on_where_it_was(settings: str, engines: Engines, stated: int) -> None:
+def test_a_filling_that_was_killed_goes_on_where_it_was(settings: str, engines: Engines, stated: int) -> None:
     with MongoClient[dict[str, Any]](engines.mongo_url) as client:
         killed = filling(settings)
         eventually(lambda: events(client) >= stated, within_s=60)
