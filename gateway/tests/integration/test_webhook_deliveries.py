@@ -435,18 +435,23 @@ async def test_an_attempt_is_a_span_of_the_events_own_trace(
     assert logged.trace_id == f"{context.trace_id:032x}"
 
 
-@pytest.fixture
-def spans() -> Iterator[InMemorySpanExporter]:
-    """What is traced; the provider of a process is set once."""
-    exporter = InMemorySpanExporter()
+@pytest.fixture(scope="session")
+def exporter() -> InMemorySpanExporter:
+    """What is traced in this process, whose provider is set once."""
     provider = trace.get_tracer_provider()
     if not isinstance(provider, TracerProvider):
         provider = TracerProvider()
         trace.set_tracer_provider(provider)
-    processor = SimpleSpanProcessor(exporter)
-    provider.add_span_processor(processor)
-    yield exporter
-    processor.shutdown()
+    made = InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(made))
+    return made
+
+
+@pytest.fixture
+def spans(exporter: InMemorySpanExporter) -> InMemorySpanExporter:
+    """What is traced in one test."""
+    exporter.clear()
+    return exporter
 
 
 async def test_no_proxy_of_the_environment_is_used(

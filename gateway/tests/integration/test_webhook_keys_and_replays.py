@@ -151,7 +151,7 @@ async def test_a_replay_tells_what_was_not_delivered_also_from_before_the_webhoo
             closes_at=rig.clock.now(),
         )
     )
-    rig.clock.move(SECOND)
+    rig.clock.move(MINUTE)
     webhook = await rig.webhook(client, receiver.url, OfferingCancelled, OfferingPublished)
     delivered = await rig.happen(cancelled())
     await rig.turn()
@@ -191,7 +191,7 @@ async def test_a_replay_that_is_killed_between_two_steps_goes_on_where_it_was(
 ) -> None:
     monkeypatch.setattr(replays, "STEP", 2)
     events = [await rig.happen(cancelled()) for _ in range(7)]
-    rig.clock.move(SECOND)
+    rig.clock.move(MINUTE)
     webhook = await rig.webhook(client, receiver.url, OfferingCancelled)
     asked = ReplayRequest.model_validate({"since": rig.clock.now() - HOUR})
     made = await rig.transaction(lambda tx: rig.log.replay(tx, client, webhook.webhook_id, asked))
