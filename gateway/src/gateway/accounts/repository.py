@@ -58,6 +58,14 @@ class AccountRepository:
         """Store another password."""
         await self._accounts.update({"_id": subject}, {"$set": {"password_hash": password_hash}}, session=session)
 
+    async def give_roles(
+        self, subject: str, roles: frozenset[str], organisation_id: str | None, session: Session
+    ) -> tuple[Account, datetime] | None:
+        """Replace roles and organisation; the account afterwards and when it was made, or None."""
+        change = {"$set": {"roles": sorted(roles), "organisation_id": organisation_id}}
+        row = await self._accounts.change({"_id": subject}, change, session=session)
+        return (_account(row), row["created"]) if row else None
+
     async def remove(self, subject: str, session: Session) -> None:
         """Remove an account."""
         await self._accounts.delete({"_id": subject}, session)

@@ -7,10 +7,12 @@ from typing import Annotated
 from cme_kit.auth import Principal, Requires
 from cme_kit.http import Once, Paged, Provided, page_of, service_router
 from cme_kit.openapi_answers import refusals
+from cme_kit.outbox import Outbox
+from cme_kit.problems import NotFound
 from cme_kit.schemas import Page
 from fastapi import Request, Response
 
-from gateway.accounts.schemas import AccountRequest, AccountView
+from gateway.accounts.schemas import AccountRequest, AccountView, RolesRequest
 from gateway.accounts.service import Accounts, UsernameTaken, WeakPassword
 
 router = service_router("accounts", "/gateway/v1/accounts")
@@ -33,3 +35,18 @@ async def list_accounts(
     """All accounts, oldest first."""
     found = await accounts.page(paging.after, paging.limit)
     return page_of(request, response, found, paging, lambda account: account.subject)
+
+
+@router.put("/{subject}/roles", summary="Give an account its roles", responses=refusals(NotFound))
+async def give_roles(
+    subject: str,
+    request: RolesRequest,
+    registrar: Registrar,
+    accounts: Annotated[Accounts, Provided(Accounts)],
+    outbox: Annotated[Outbox, Provided(Outbox)],
+) -> AccountView:
+    """Replace what a person may do. Tokens that the person's applications have keep their scopes until they expire."""
+    roles = frozenset(request.roles)
+    return await outbox.transaction(
+        lambda tx: accounts.give_roles(tx, subject, roles, request.organisation_id, registrar.client_id)
+    )

@@ -38,13 +38,25 @@ class AccountRequest(Schema):
     organisation_id: OrganisationId | None = Field(default=None, description="The organisation the person acts for")
 
 
+class RolesRequest(Schema):
+    """What a person may do from now on, and for whom."""
+
+    roles: list[Role] = Field(
+        max_length=10, description="All roles of the person; none, and the person may only sign in"
+    )
+    organisation_id: OrganisationId | None = Field(default=None, description="The organisation the person acts for")
+
+
 class AccountView(BaseModel):
     """An account, without its password."""
 
     subject: str = Field(description="per_…, the subject of the person's tokens")
-    username: str
+    username: str = Field(description="What the person signs in with; the subject, when another provider vouches alone")
     display_name: str
     language: str
     roles: list[str]
     organisation_id: str | None = None
+    organisation_name: str | None = Field(
+        default=None, description="As the person wrote it at sign-up; nobody checked it"
+    )
     created_at: datetime

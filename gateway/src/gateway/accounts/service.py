@@ -9,7 +9,7 @@ from cme_kit.clock import Clock
 from cme_kit.ids import new_id
 from cme_kit.mongo import DuplicateKeyError
 from cme_kit.outbox import Transaction
-from cme_kit.problems import Conflict, Unprocessable
+from cme_kit.problems import Conflict, NotFound, Unprocessable
 
 from gateway.accounts.domain import AMR, Account, BrowserSession, Method, Visit, normalised, wait_after
 from gateway.accounts.password_rules import weakness_of
@@ -121,6 +121,17 @@ class Accounts:
         )
         return _view(account, created)
 
+    async def give_roles(
+        self, tx: Transaction, subject: str, roles: frozenset[str], organisation_id: str | None, actor: str
+    ) -> AccountView:
+        """Replace a person's roles and organisation. Raises NotFound."""
+        changed = await self._accounts.give_roles(subject, roles, organisation_id, tx.session)
+        if changed is None:
+            raise NotFound("account")
+        details = {"roles": " ".join(sorted(roles)), **({"organisation": organisation_id} if organisation_id else {})}
+        await self._audit.record(Act.ACCOUNT_CHANGED, actor=actor, subject=subject, details=details, session=tx.session)
+        return _view(*changed)
+
     async def find(self, subject: str) -> Account | None:
         """The account of a person."""
         return await self._accounts.find(subject)
@@ -186,5 +197,6 @@ def _view(account: Account, created: datetime) -> AccountView:
         language=account.language,
         roles=sorted(account.roles),
         organisation_id=account.organisation_id,
+        organisation_name=account.organisation_name,
         created_at=created,
     )
