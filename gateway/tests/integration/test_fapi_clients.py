@@ -186,6 +186,24 @@ def test_an_assertion_names_the_issuer_and_nothing_else(partner: Partner, gatewa
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 
 
+@pytest.mark.parametrize(("ahead", "status"), [(8, 201), (90, 401)])
+def test_clocks_may_differ_by_seconds_not_by_minutes(partner: Partner, ahead: int, status: int) -> None:
+    moment = int(time.time()) + ahead
+
+    assert partner.post(PAR, partner.request(), iat=moment, nbf=moment, exp=moment + 60).status_code == status
+
+
+def test_a_long_nonce_and_state_are_given_back(partner: Partner, gateway: Any) -> None:
+    person = gateway.person()
+    uri = partner.push(nonce="n" * 64, state="s" * 1500)
+
+    page = partner.send(person, uri)
+    answer = person.browser.post("/consent", data={**partner.helpers.hidden(page), "decision": "allow"})
+
+    assert parameters(answer.headers["location"])["state"] == "s" * 1500
+    assert partner.exchange(parameters(answer.headers["location"])["code"]).status_code == 200
+
+
 def test_a_code_is_worth_nothing_without_the_proof_of_a_key(partner: Partner, gateway: Any) -> None:
     code = partner.code(gateway.person())
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import pytest
+from joserfc.errors import SecurityWarning
+from joserfc.jwk import ECKey, RSAKey
 
 PATH = "/oauth/register"
 INVITATIONS = "/gateway/v1/invitations"
@@ -153,3 +156,47 @@ def test_one_address_does_not_register_without_end(another_gateway: Any) -> None
 
     assert [answer.status_code for answer in answers[:20]] == [201] * 20
     assert (answers[20].status_code, answers[20].headers["retry-after"]) == (429, "60")
+
+
+def test_people_are_warned_of_an_app_that_nobody_checked(gateway: Any, helpers: Any) -> None:
+    made = gateway.http.post(PATH, json=an_app()).json()
+    asked = {"redirect_uri": "https://wallet.example/callback", "scope": READ}
+
+    page = gateway.person().consent_page(made["client_id"], helpers.pkce()[1], **asked)
+    known = gateway.person().consent_page(gateway.app(), helpers.pkce()[1])
+
+    assert "Nobody here has checked this application" in page.text
+    assert "Nobody here has checked" not in known.text
+
+
+@pytest.mark.parametrize("client_id", ["per_01h455vb4pex5vsknk084sn02q", "org_x", "gnt_x", "system", "unknown"])
+def test_no_client_is_named_like_a_person(gateway: Any, client_id: str) -> None:
+    body = {
+        "client_id": client_id,
+        "name": "X",
+        "grant_types": ["client_credentials"],
+        "token_endpoint_auth_method": "client_secret_basic",
+        "scopes": ["operations:read"],
+    }
+
+    answer = gateway.http.post("/gateway/v1/clients", json=body, headers=gateway.registrar())
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+def test_a_weak_or_ambiguous_key_is_not_registered(gateway: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SecurityWarning)
+        weak = RSAKey.generate_key(1024, {"kid": "a"}).as_dict(private=False)
+    twin = ECKey.generate_key("P-256", {"kid": "a"}).as_dict(private=False)
+    body = {
+        "name": "X",
+        "grant_types": ["client_credentials"],
+        "token_endpoint_auth_method": "private_key_jwt",
+        "scopes": ["operations:read"],
+    }
+
+    for keys in ([weak], [twin, twin], [ECKey.generate_key("P-256").as_dict(private=True)], []):
+        sent = {**body, "jwks": {"keys": keys}}
+        answer = gateway.http.post("/gateway/v1/clients", json=sent, headers=gateway.registrar())
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")

@@ -68,6 +68,8 @@ class Client:
     sandbox: bool = False
     #: Every token is bound to a key of the client (RFC 9449 section 5.2).
     dpop_bound: bool = False
+    #: Nobody here has looked at it: it registered itself.
+    self_registered: bool = False
     #: The person who made it in the portal.
     owner: str | None = None
     #: Where scripts of the client may call from (the Fetch standard's CORS protocol).

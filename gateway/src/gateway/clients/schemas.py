@@ -20,8 +20,14 @@ GrantType = Literal[
 AuthMethod = Literal["client_secret_basic", "private_key_jwt", "none"]
 #: Scopes of the gateway itself and of its operators, which a sandbox client has no use for.
 REAL_ONLY = ("gateway.accounts:", "gateway.clients:", "gateway.keys:", "gateway.audit:", "operations:")
+CLIENT_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{2,63}$"
+IDS_OF_OTHERS = ("per_", "org_", "gnt_")
+#: What the audit trail calls who is no client.
+RESERVED = frozenset({"system", "unknown"})
 #: A key in use, the next one, and some to spare.
 MOST_KEYS = 5
+#: FAPI 2.0 Security Profile section 5.4.1.
+SMALLEST_RSA = 2048
 PRIVATE_PARTS = {"d", "p", "q", "dp", "dq", "qi", "k", "oth"}
 
 
@@ -46,6 +52,12 @@ def _https(value: str) -> str:
 Address = Annotated[str, StringConstraints(max_length=500, pattern=r"^https://"), AfterValidator(_https)]
 
 
+def _not_a_persons(value: str) -> str:
+    if value.startswith(IDS_OF_OTHERS) or value in RESERVED:
+        raise ValueError("choose an id that does not begin like a person's or an organisation's")
+    return value
+
+
 def _scope(value: str) -> str:
     if value not in SCOPES:
         raise ValueError("there is no such scope")
@@ -68,6 +80,10 @@ def _public_keys(value: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("one of the keys is no JWK") from error
     if not all(isinstance(key, (ECKey, RSAKey, OKPKey)) for key in parsed.keys):
         raise ValueError("use EC, RSA or OKP keys")
+    if any(isinstance(key, RSAKey) and key.public_key.key_size < SMALLEST_RSA for key in parsed.keys):
+        raise ValueError(f"an RSA key has {SMALLEST_RSA} bits or more")
+    if len({key.kid for key in parsed.keys}) < len(parsed.keys):
+        raise ValueError("give each key a kid of its own")
     return value
 
 
@@ -77,7 +93,8 @@ ABOUT = ("client_uri", "logo_uri", "tos_uri", "policy_uri")
 class ClientRequest(Schema):
     """A client to register."""
 
-    client_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{2,63}$")] | None = Field(
+    # None that could be taken for a person's or an organisation's (RFC 9700 section 4.15).
+    client_id: Annotated[str, AfterValidator(_not_a_persons), StringConstraints(pattern=CLIENT_ID)] | None = Field(
         default=None, description="A readable id; one is made when it is left out"
     )
     name: ShortText = Field(description="What people are shown when it asks for access")

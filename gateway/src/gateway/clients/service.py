@@ -103,6 +103,7 @@ class Clients:
         *,
         owner: str | None = None,
         status: ClientStatus = ClientStatus.ACTIVE,
+        self_registered: bool = False,
     ) -> ClientView:
         """Store a client. Raises ClientExists."""
         now = self._clock.now()
@@ -122,6 +123,7 @@ class Clients:
             status=status,
             sandbox=request.sandbox,
             dpop_bound=request.dpop_bound_access_tokens or request.profile is Profile.FAPI,
+            self_registered=self_registered,
             owner=owner,
             origins=tuple(request.origins),
             about=request.about(),

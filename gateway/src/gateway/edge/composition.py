@@ -40,6 +40,7 @@ class Ground:
     proofs: ProofUse
     keys: KeySource
     clock: Clock
+    origins: Origins
 
 
 def routes_of(settings: Settings) -> Routes:
@@ -69,7 +70,7 @@ async def compose(ground: Ground, routes: Routes, templates: Templates) -> tuple
     edge = Edge(
         api("", settings.upstreams),
         api(SANDBOX, settings.sandbox_upstreams),
-        Policies(routes, Origins(ground.clients.serves_origin), Rates(), ledger, usage),
+        Policies(routes, ground.origins, Rates(), ledger, usage),
         Forwarding(Upstreams(ground.client), Cache(), issuer.partition(":")[0]),
         settings.deadline_seconds,
     )

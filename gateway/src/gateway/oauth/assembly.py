@@ -34,6 +34,7 @@ from gateway.oauth.rotation import Rotation
 from gateway.oauth.tokens import Tokens
 from gateway.oauth.wire import BackChannel
 from gateway.settings import Settings
+from gateway.usage.service import Usage
 
 INDEXES = (*repository.INDEXES, *registration.INDEXES)
 ROUTERS = (
@@ -58,6 +59,7 @@ class Ground:
     proofs: ProofUse
     keys: SigningKeys
     verifier: TokenVerifier
+    usage: Usage
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def compose(ground: Ground) -> AuthorizationServer:
         Inspection(issuer, authentication, ground.clients, grants, mint, ground.verifier, clock),
         PushedRequests(issuer, authentication, possession, rows, mint, clock),
         authentication,
+        ground.usage,
     )
     provided: dict[type, Any] = {
         Authorizations: Authorizations(issuer, ground.clients, rows, mint, ground.audit, clock),

@@ -104,6 +104,7 @@ class Authorizations:
             scopes=(frozenset(values["scope"].split()) if "scope" in values else client.scopes) & client.scopes,
             state=values.get("state"),
             code_challenge=values["code_challenge"],
+            unknown_client=client.self_registered,
             nonce=values.get("nonce"),
             dpop_jkt=(pushed.dpop_jkt if pushed else None) or values.get("dpop_jkt"),
             prompt=frozenset(values.get("prompt", "").split()),

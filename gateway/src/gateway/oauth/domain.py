@@ -42,6 +42,8 @@ class AuthorizationRequest:
     scopes: frozenset[str]
     state: str | None
     code_challenge: str
+    #: Whether nobody here has looked at the client.
+    unknown_client: bool = False
     nonce: str | None = None
     #: The key that the code is bound to (RFC 9449 section 10).
     dpop_jkt: str | None = None

@@ -81,6 +81,10 @@ class SigningKeys:
         """The JWK Set that services read (RFC 7517 section 5)."""
         return {"keys": [key.key.as_dict(private=False) for key in self._keys]}
 
+    async def read(self) -> dict[str, Any]:
+        """The JWK Set, as those read it that verify tokens in this process."""
+        return self.public()
+
     def add(self, lead_seconds: float) -> SigningKey:
         """Make the next key: published at once, signing after `lead_seconds`, when everybody knows it."""
         number = int(self._keys[-1].path.stem) + 1 if self._keys else 1

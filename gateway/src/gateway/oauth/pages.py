@@ -139,6 +139,7 @@ def _consent_page(
         form_targets=f"'self' {target.scheme}://{target.netloc}",
         client_name=asked.client_name,
         client_host=target.netloc,
+        unknown_client=asked.unknown_client,
         person=signed_in.account.display_name,
         permissions=[SCOPES[scope] for scope in in_order(scopes)],
         days=CONSENT_LIFETIME.days,

@@ -148,7 +148,9 @@ class Registrations:
         # What opens real data waits until a person has looked at it.
         trusted = invitation is OPEN or invitation.sandbox
         status = ClientStatus.ACTIVE if trusted else ClientStatus.PENDING
-        client = await self._clients.register(tx, request, secret, invitation.inviter, status=status)
+        client = await self._clients.register(
+            tx, request, secret, invitation.inviter, status=status, self_registered=invitation is OPEN
+        )
         return _answer(client, request, secret)
 
     def _count(self, address: str) -> None:

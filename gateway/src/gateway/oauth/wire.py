@@ -23,9 +23,10 @@ from starlette.types import Receive, Scope, Send
 from gateway.edge import tracing
 from gateway.oauth.authentication import ClientAuthentication
 from gateway.oauth.inspection import Inspection
-from gateway.oauth.parameters import single_values
+from gateway.oauth.parameters import claimed_client_id, single_values
 from gateway.oauth.requests import PushedRequests
 from gateway.oauth.tokens import Tokens
+from gateway.usage.service import Seen, Usage
 
 FORM = b"application/x-www-form-urlencoded"
 #: A request object of a client is the longest thing in a form.
@@ -45,12 +46,14 @@ class FormTooLarge(InvalidRequestError):  # type: ignore[misc]  # authlib has no
 class _Call:
     """One request of a client: what the use cases read of it."""
 
-    __slots__ = ("authorization", "proofs", "values")
+    __slots__ = ("authorization", "error", "proofs", "values")
 
     def __init__(self, values: dict[str, str], authorization: str | None, proofs: list[str]) -> None:
         self.values = values
         self.authorization = authorization
         self.proofs = proofs
+        #: Why it was refused.
+        self.error: str | None = None
 
 
 #: Status, headers and body, as they are sent.
@@ -69,11 +72,13 @@ class BackChannel:
         inspection: Inspection,
         pushed: PushedRequests,
         authentication: ClientAuthentication,
+        usage: Usage,
     ) -> None:
         self._tokens = tokens
         self._inspection = inspection
         self._pushed = pushed
         self._authentication = authentication
+        self._usage = usage
         self.endpoints: dict[str, Endpoint] = {
             "/oauth/token": self._token,
             "/oauth/introspect": self._introspect,
@@ -85,29 +90,44 @@ class BackChannel:
         """Answer one request to one of the paths."""
         path = scope["path"]
         began, began_ns = time.perf_counter(), time.time_ns()
-        status = 500
+        status, trace_id = 500, 0
         try:
             call, refused = await _received(scope, receive)
             if call is None or _goes_without_saying(path, call):
                 status, headers, body = refused or await self._answered(path, call)
                 if status >= HTTPStatus.BAD_REQUEST:
-                    tracing.finish(tracing.begin("POST", "oauth", path, None, began_ns), status)
+                    span = tracing.begin("POST", "oauth", path, None, began_ns)
+                    trace_id = span.get_span_context().trace_id
+                    tracing.finish(span, status)
             else:
                 span = tracing.begin("POST", "oauth", path, None, began_ns)
+                trace_id = span.get_span_context().trace_id
                 with trace.use_span(span, end_on_exit=False):
                     status, headers, body = await self._answered(path, call)
                 tracing.finish(span, status)
+            if call is not None:
+                self._note(path, call, status, time.perf_counter() - began, trace_id)
             headers = [*headers, (b"content-length", b"%d" % len(body))]
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
         finally:
             observe_request(scope["method"], path, status, began)
 
+    def _note(self, path: str, call: _Call, status: int, seconds: float, trace_id: int) -> None:
+        """Keep the request in the client's log, unless it was not proved to be the client's."""
+        if call.error in (InvalidClientError.error, InvalidRequestError.error):
+            return
+        client_id = claimed_client_id(call.values, call.authorization)
+        if client_id is not None:
+            request = Seen(time.time(), "POST", path, "", path, False, status, seconds, trace_id, call.error)
+            self._usage.record(client_id, request)
+
     async def _answered(self, path: str, call: _Call | None) -> _Response:
         assert call is not None
         try:
             status, answer, nonce = await self.endpoints[path](call)
         except OAuth2Error as error:
+            call.error = str(error.error)
             if isinstance(error, InvalidClientError):
                 await self._authentication.record_refusal(call.values, call.authorization)
             return _refusal(error, call)

@@ -17,7 +17,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 ALGORITHMS = ["ES256", "PS256", "EdDSA", "Ed25519"]
 #: How old a proof may be, and how far a client's clock may be ahead, seconds.
 LIFETIME = 60
-AHEAD = 10
+AHEAD = 15
 LONGEST_PROOF = 4096
 LONGEST_ID = 200
 SMALLEST_RSA = 2048
