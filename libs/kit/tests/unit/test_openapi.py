@@ -11,7 +11,7 @@ from cme_kit.openapi import api_routes, openapi_of
 from cme_kit.openapi_answers import inline_answers, problem_codes, refusals, share_answers
 from cme_kit.problems import Conflict, Problem, ServiceError, Unprocessable, install_problem_handlers
 from cme_kit.schemas import Page, Schema
-from fastapi import FastAPI, Query
+from fastapi import FastAPI, Query, UploadFile
 
 
 class Letter(Schema):
@@ -216,3 +216,18 @@ def test_an_endpoint_of_two_kinds_with_one_status_documents_both() -> None:
     answer = refusals(AlreadySent, Conflict)[409]
 
     assert problem_codes(answer) == {"already_sent", "conflict"}
+
+
+def test_a_file_that_may_be_left_out_is_a_file_and_never_null() -> None:
+    router = service_router("letters", "/letters")
+
+    @router.post("")
+    async def sent(_: Annotated[None, Public()], scan: UploadFile | None = None) -> None:
+        """With a scan of it."""
+
+    app = FastAPI(responses={"4XX": {"model": Problem}})
+    app.include_router(router)
+
+    (form,) = [one for name, one in openapi_of(app)["components"]["schemas"].items() if name.startswith("Body")]
+    assert form["properties"]["scan"]["type"] == "string"
+    assert form["properties"]["scan"]["format"] == "binary"
