@@ -42,6 +42,10 @@ class Problem(BaseModel):
     errors: list[FieldError] | None = Field(default=None, description="Each thing to change, when there are several")
 
 
+#: Refusals of who may not, of what means two things, and of too much (OWASP ASVS 5.0, 16.3.2 and 16.3.3).
+SECURITY_RELEVANT = frozenset({400, 401, 403, 413, 414, 415, 429, 431})
+
+
 class ServiceError(Exception):
     """An error the caller can understand. Features subclass it with their code and status.
 
@@ -122,7 +126,9 @@ def problem_response(
     headers: dict[str, str] | None = None,
     errors: Sequence[FieldError] = (),
 ) -> Response:
-    """The one place where a problem document is made."""
+    """The one place where a problem document is made, and where a refusal that matters to security is logged."""
+    if status in SECURITY_RELEVANT:
+        log.info("refused", status=status, code=code)
     problem = Problem(
         type=TYPE_BASE + code,
         title=code.replace("_", " ").capitalize(),

@@ -1,6 +1,7 @@
 import httpx
 import pytest
-from cme_kit.problems import install_problem_handlers
+import structlog
+from cme_kit.problems import install_problem_handlers, problem_response
 from fastapi import FastAPI
 from pymongo.errors import AutoReconnect, DuplicateKeyError, NetworkTimeout, OperationFailure, PyMongoError
 
@@ -49,3 +50,32 @@ async def test_a_broken_rule_of_the_database_is_our_own_error() -> None:
 
     assert answer.status_code == 500
     assert "E11000" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("status", "logged"), [(401, True), (403, True), (400, True), (429, True), (404, False), (409, False)]
+)
+def test_a_refusal_that_matters_to_security_leaves_a_line(status: int, logged: bool) -> None:
+    with structlog.testing.capture_logs() as lines:
+        problem_response(status, "some_code", "Some text with a se\ncret.")
+
+    assert lines == (
+        [{"event": "refused", "log_level": "info", "status": status, "code": "some_code"}] if logged else []
+    )
+
+
+async def test_an_unexpected_error_says_nothing_of_what_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    app = FastAPI()
+    install_problem_handlers(app)
+
+    @app.get("/")
+    async def fail() -> None:
+        raise RuntimeError("password=s3crt at line 7")
+
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        answer = await client.get("/")
+
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert "s3crt" not in answer.text
+    assert "Traceback" not in answer.text
