@@ -36,7 +36,7 @@ def sandbox_line(stack: Stack, client: SandboxClient) -> str:
     """A line that gets a token of a sandbox client and calls the sandbox with it, and can be pasted as it is."""
     token = f"""$({curl_line(stack, client)} | sed 's/.*"access_token": *"\\([^"]*\\)".*/\\1/')"""
     # The sandbox fills itself when it is called for the first time; curl asks again as Retry-After says.
-    return f'curl -s --retry 5 -H "Authorization: Bearer {token}" {stack.urls["sandbox"]}/credentials/v1/awards'
+    return f'curl -sSf --retry 5 -H "Authorization: Bearer {token}" {stack.urls["sandbox"]}/credentials/v1/awards'
 
 
 def print_stack(stack: Stack, operator_url: str, seconds: float) -> None:
