@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 from cme_kit import http
 from cme_kit.auth import TokenVerifier
-from cme_kit.clock import Clock, SystemClock
+from cme_kit.clock import SystemClock
+from cme_kit.listening import ListeningPlatform
 from cme_kit.methods import Heads
 from cme_kit.metrics import RequestFigures
 from cme_kit.mongo import Database
@@ -62,15 +62,6 @@ INDEXES = (
     *(*http.INDEXES, *people.INDEXES, *client_rows.INDEXES, *oauth.INDEXES),
     *(*audit_rows.INDEXES, *usage_rows.INDEXES, *webhooks.INDEXES),
 )
-
-
-@dataclass(frozen=True)
-class Storage:
-    """What creating endpoints stand on: transactions, without a bus."""
-
-    database: Database
-    outbox: Outbox
-    clock: Clock
 
 
 def build(settings: Settings) -> Gateway:
@@ -164,7 +155,8 @@ async def _running(
         Revocations: revocations,
         Usage: usage,
     }
-    app.state.platform, app.state.provided = Storage(database, outbox, clock), provided
+    app.state.platform = ListeningPlatform("gateway", database, outbox, clock, hooks.listener)
+    app.state.provided = provided
     app.state.verifier, app.state.back_channel, app.state.crossing = verifier, server.back_channel, Crossing(origins)
     tasks = Tasks()
     tasks.run("following", server.following.run)

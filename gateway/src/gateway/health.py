@@ -8,12 +8,12 @@ from http import HTTPStatus
 from typing import Annotated
 
 import aiohttp
-from cme_kit import metrics
+from cme_kit import metrics, observation
 from cme_kit.auth import Principal, Public, Requires
 from cme_kit.http import Provided
 from cme_kit.mongo import Database, PyMongoError
 from cme_kit.operations import Health
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 #: An answer is given again for so long: health is asked by many, and asks five services.
 CACHED_SECONDS = 1.0
@@ -87,7 +87,8 @@ async def whole(response: Response, _: Everybody, overview: Annotated[Overview, 
 
 
 @router.get("/metrics")
-async def figures(_: Annotated[Principal, Requires("operations:read")]) -> Response:
+async def figures(request: Request, _: Annotated[Principal, Requires("operations:read")]) -> Response:
     """Every figure of this process. Its port is public, unlike the services', so a scraper brings a token."""
+    await observation.set_gauges(request.app.state.platform)
     body, media_type = metrics.exposition()
     return Response(body, media_type=media_type, headers={"Cache-Control": "no-store"})

@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from cme_local.errors import UserError
 from cme_local.operating import Letter, NotAnswered, Operator, Refused
-from cme_local.processes import SERVICES
+from cme_local.processes import CONSUMING
 
 GONE = "dead_letter_gone"
 
@@ -175,7 +175,7 @@ def _for_each(operator: Operator, chosen: Chosen, act: Callable[[str, int], Outc
 
 
 def _every_letter(operator: Operator, service: str | None, said: Said) -> Iterator[Letter]:
-    services: Iterable[str] = (service,) if service else SERVICES
+    services: Iterable[str] = (service,) if service else CONSUMING
     for one in services:
         try:
             total = operator.count_letters(one)
@@ -195,7 +195,7 @@ def _progress(text: str) -> None:
 
 def _named(service: str | None) -> str:
     if service is None:
-        raise UserError(f"Each service numbers its own: say whose by --service ({', '.join(SERVICES)}).")
+        raise UserError(f"Each service numbers its own: say whose by --service ({', '.join(CONSUMING)}).")
     return service
 
 

@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urlencode
 
 from cme_local.errors import UserError
-from cme_local.processes import SERVICES
+from cme_local.processes import CONSUMING
 from cme_local.stack import SandboxClient, Stack
 
 CLIENT = "sandbox-operator"
@@ -161,8 +161,8 @@ class Operator:
 
     def ask(self, method: str, service: str, path: str, body: Mapping[str, object] | None = None) -> Any:
         """The JSON that a service answers to a request below its operations; None when it answers nothing."""
-        if service not in SERVICES:
-            raise UserError(f"There is no service {service}. Name one of: {', '.join(SERVICES)}")
+        if service not in CONSUMING:
+            raise UserError(f"There is no service {service}. Name one of: {', '.join(CONSUMING)}")
         url = f"{self._api}/{service}/v1/operations/{path}"
         content = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self._fresh_token()}", "Content-Type": "application/json"}

@@ -37,6 +37,8 @@ class Deployable:
 
 
 SERVICES = ("enrolment", "curriculum", "assessment", "credentials", "outreach")
+#: Who applies events of others, and keeps as dead letters those that cannot be.
+CONSUMING = (*SERVICES, "gateway")
 
 DEPLOYABLES: tuple[Deployable, ...] = (
     *(Deployable(name, f"cme-{name}", name, offset, Group.SERVICE) for offset, name in enumerate(SERVICES, start=1)),

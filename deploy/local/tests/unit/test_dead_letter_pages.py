@@ -192,7 +192,7 @@ async def test_without_a_stack_the_list_says_that_nobody_answers() -> None:
     page = await operator().get("/dead-letters")
 
     assert page.status_code == 200
-    assert "enrolment, curriculum, assessment, credentials, outreach</strong> did not say" in page.text
+    assert "enrolment, curriculum, assessment, credentials, outreach, gateway</strong> did not say" in page.text
     assert "cannot be said now" in page.text
 
 

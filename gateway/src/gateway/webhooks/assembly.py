@@ -12,9 +12,11 @@ from cme_contracts import CloudEvent, EventType, event_type_of
 from cme_contracts.enrolment import PersonErased
 from cme_kit import listening as bus
 from cme_kit.clock import Clock
+from cme_kit.dead_letters_api import dead_letters_router
 from cme_kit.listening import Listener
 from cme_kit.mongo import Database
 from cme_kit.notices import Notices
+from cme_kit.operations import figures_router
 from cme_kit.outbox import Outbox, Transaction
 from cme_kit.stopping import when_told_to_stop
 from cme_kit.subscriptions import Subscription, on_whole
@@ -119,10 +121,10 @@ def subscriptions(fan_out: FanOut, erase: Erase) -> Sequence[Subscription]:
 
 
 def install(app: FastAPI) -> None:
-    """Routes."""
+    """Routes, and those by which operators see and repair what comes over the bus."""
     # `/listen` before `/{webhook_id}`.
-    app.include_router(listen_router.router)
-    app.include_router(router.router)
+    for added in (listen_router.router, router.router, figures_router("gateway"), dead_letters_router("gateway")):
+        app.include_router(added)
 
 
 def compose(ground: Ground) -> WebhookParts:

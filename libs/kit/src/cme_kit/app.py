@@ -16,7 +16,7 @@ from cme_kit.dead_letters_api import dead_letters_router
 from cme_kit.deadlines import Deadlines
 from cme_kit.methods import Heads
 from cme_kit.metrics import RequestFigures
-from cme_kit.operations import operations_router
+from cme_kit.operations import figures_router, operations_router
 from cme_kit.platform import Platform
 from cme_kit.problems import Problem, install_problem_handlers
 from cme_kit.rebuilding_api import rebuilding_router
@@ -71,7 +71,13 @@ def create_service_app(
         responses={"4XX": {"model": Problem, "description": "What to change"}},
     )
     install_problem_handlers(app)
-    for router in (*routers, operations_router(service), dead_letters_router(service), rebuilding_router(service)):
+    for router in (
+        *routers,
+        operations_router(),
+        figures_router(service),
+        dead_letters_router(service),
+        rebuilding_router(service),
+    ):
         app.include_router(router)
     app.add_middleware(Heads)
     app.add_middleware(Deadlines)

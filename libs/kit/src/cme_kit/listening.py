@@ -41,9 +41,14 @@ log = structlog.get_logger(__name__)
 @dataclass(frozen=True)
 class _Connected:
     nats: Client
+    jetstream: JetStreamContext
     dead_letters: DeadLetters
     redrive: Redrive
     consumers: Consumers
+
+
+class NotConnected(NatsError):
+    """There is no connection to the broker yet."""
 
 
 class Listener:
@@ -82,9 +87,16 @@ class Listener:
         return self._connected is not None and self._connected.consumers.attached
 
     @property
-    def consumers(self) -> Consumers:
-        """What applies events. Raises Unavailable before there is a connection."""
-        return self._now().consumers
+    def consumers(self) -> Consumers | None:
+        """What applies events; None before there is a connection."""
+        return self._connected.consumers if self._connected is not None else None
+
+    @property
+    def jetstream(self) -> JetStreamContext:
+        """The bus. Raises NotConnected before there is a connection."""
+        if self._connected is None:
+            raise NotConnected
+        return self._connected.jetstream
 
     @property
     def dead_letters(self) -> DeadLetters:
@@ -119,7 +131,7 @@ class Listener:
             raise
         letters = DeadLetters(self._service, self._database, jetstream, self._clock)
         consumers = Consumers(self._service, self._database, client, jetstream, self._table, self._inbox, letters)
-        self._connected = _Connected(client, letters, Redrive(letters, self._inbox, self._table), consumers)
+        self._connected = _Connected(client, jetstream, letters, Redrive(letters, self._inbox, self._table), consumers)
         if self._notices is not None:
             await self._notices.attach(client)
         letters_stream = dead_letters_of(self._service)
@@ -147,3 +159,34 @@ class Listener:
                 await asyncio.sleep(0.3)
             else:
                 return
+
+
+@dataclass(frozen=True)
+class ListeningPlatform:
+    """What the handlers of a listening deployable stand on, as those of a service do on its `Platform`."""
+
+    service: str
+    database: Database
+    outbox: Outbox
+    clock: Clock
+    listener: Listener
+
+    @property
+    def jetstream(self) -> JetStreamContext:
+        """The bus. Raises NotConnected before there is a connection."""
+        return self.listener.jetstream
+
+    @property
+    def consumers(self) -> Consumers | None:
+        """What applies events; None before there is a connection."""
+        return self.listener.consumers
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """Events that could not be applied. Raises Unavailable before there is a connection."""
+        return self.listener.dead_letters
+
+    @property
+    def redrive(self) -> Redrive:
+        """Applies dead letters. Raises Unavailable before there is a connection."""
+        return self.listener.redrive

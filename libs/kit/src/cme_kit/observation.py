@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 from pydantic import BaseModel, Field
 
 from cme_kit import metrics
+from cme_kit.clock import Clock
+from cme_kit.consumers import Consumers
 from cme_kit.leases import LEASES
-from cme_kit.mongo import PyMongoError
+from cme_kit.mongo import Database, PyMongoError
 from cme_kit.outbox import OUTBOX
-from cme_kit.platform import Platform
 from cme_kit.streams import dead_letters_of
 
 #: A scraper waits 10 s by default; an engine that is away must not take all of them.
@@ -48,19 +51,43 @@ class Observation(BaseModel):
     dead_letters: int = Field(description="Messages that could not be applied and wait for an operator")
 
 
+class Observed(Protocol):
+    """What is observed: a service's platform, or that of the gateway."""
+
+    @property
+    def service(self) -> str:
+        """The durable name of its consumers."""
+
+    @property
+    def database(self) -> Database:
+        """Where its outbox is."""
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+
+    @property
+    def jetstream(self) -> JetStreamContext:
+        """The bus. Raises NatsError without a connection."""
+
+    @property
+    def consumers(self) -> Consumers | None:
+        """What it consumes; None before it begins."""
+
+
 @dataclass(frozen=True)
 class _Bus:
     streams: list[ConsumedStream]
     dead_letters: float
 
 
-async def observe(platform: Platform) -> Observation:
+async def observe(platform: Observed) -> Observation:
     """Ask both engines. Raises what their drivers raise, or TimeoutError."""
     bus, outbox = await asyncio.gather(_bus(platform), _outbox(platform))
     return Observation(items=bus.streams, outbox=outbox, dead_letters=int(bus.dead_letters))
 
 
-async def set_gauges(platform: Platform) -> None:
+async def set_gauges(platform: Observed) -> None:
     """Set the gauges of one service from the engines; what an engine that is away knows becomes NaN.
 
     Nothing is awaited after the first gauge is set: several services of one process each scrape their own figures.
@@ -96,7 +123,7 @@ def _note(engine: str, outcome: object) -> None:
     metrics.ENGINE_UP.labels(engine).set(not isinstance(outcome, BaseException))
 
 
-async def _bus(platform: Platform) -> _Bus:
+async def _bus(platform: Observed) -> _Bus:
     streams = [] if platform.consumers is None else platform.consumers.streams
     async with asyncio.timeout(SCRAPE_SECONDS):
         states = await asyncio.gather(*(_consumed(platform, stream) for stream in streams))
@@ -108,7 +135,7 @@ def _unknown(stream: str) -> ConsumedStream:
     return ConsumedStream(stream=stream, lag=None, in_flight=None, redelivered=None)
 
 
-async def _consumed(platform: Platform, stream: str) -> ConsumedStream:
+async def _consumed(platform: Observed, stream: str) -> ConsumedStream:
     try:
         found = await platform.jetstream.consumer_info(stream, platform.service)
     except NotFoundError:
@@ -122,7 +149,7 @@ async def _consumed(platform: Platform, stream: str) -> ConsumedStream:
     )
 
 
-async def _outbox(platform: Platform) -> OutboxState:
+async def _outbox(platform: Observed) -> OutboxState:
     rows = platform.database.collection(OUTBOX)
     leases = platform.database.collection(LEASES)
     waiting = {"published": False}

@@ -12,7 +12,7 @@ from cme_kit import inbox, metrics, observation, outbox
 from cme_kit.auth import Principal, Public, Requires
 from cme_kit.http import service_router
 from cme_kit.mongo import PyMongoError
-from cme_kit.observation import Observation
+from cme_kit.observation import Observation, Observed
 from cme_kit.platform import Platform
 from cme_kit.problems import Unavailable
 from cme_kit.streams import dead_letters_of
@@ -52,8 +52,8 @@ async def _check(platform: Platform) -> dict[str, str]:
     return checks
 
 
-def operations_router(service: str) -> APIRouter:
-    """Health, `/metrics` and the figures of a service."""
+def operations_router() -> APIRouter:
+    """Health and `/metrics` of a service."""
     router = service_router("operations")
 
     @router.get("/health/live", include_in_schema=False)
@@ -76,10 +76,17 @@ def operations_router(service: str) -> APIRouter:
         body, media_type = metrics.exposition()
         return Response(body, media_type=media_type)
 
+    return router
+
+
+def figures_router(service: str) -> APIRouter:
+    """The figures of the event platform, as a service or the gateway sees it."""
+    router = service_router("operations")
+
     @router.get(f"/{service}/v1/operations/figures", summary="Counts of the event platform")
     async def figures(request: Request, _: Annotated[Principal, Requires("operations:read")]) -> Figures:
         """Published, pending and applied events, and dead letters, of this service."""
-        platform: Platform = request.app.state.platform
+        platform: Observed = request.app.state.platform
         rows = platform.database.collection(outbox.OUTBOX)
         try:
             dead = await platform.jetstream.stream_info(dead_letters_of(service))

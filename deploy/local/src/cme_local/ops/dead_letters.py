@@ -16,7 +16,7 @@ from cme_local.ops.access import Access
 from cme_local.ops.letter_desk import Desk, Opening, Result, Results
 from cme_local.ops.pages import HEADERS, form_of, page
 from cme_local.ops.search import is_id
-from cme_local.processes import SERVICES
+from cme_local.processes import CONSUMING
 
 if TYPE_CHECKING:
     from cme_local.operating import OpenedLetter
@@ -38,9 +38,9 @@ class DeadLetterPages:
     async def listing(self, request: Request) -> Response:
         """The letters of all services, or of one from a cursor on."""
         asked = request.query_params
-        chosen = asked.get("service", "") if asked.get("service") in SERVICES else ""
+        chosen = asked.get("service", "") if asked.get("service") in CONSUMING else ""
         after = asked.get("after") if chosen else None
-        services = [chosen] if chosen else list(SERVICES)
+        services = [chosen] if chosen else list(CONSUMING)
         listed = await asyncio.gather(*(self._desk.page(service, after or None) for service in services))
         return page(
             "dead_letters.html",
@@ -48,7 +48,7 @@ class DeadLetterPages:
             listed=listed,
             letters=[letter for one in listed for letter in one.letters],
             chosen=chosen,
-            services=SERVICES,
+            services=CONSUMING,
             result=self._results.get(asked.get("result", "")),
         )
 
