@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -32,7 +33,7 @@ def app_of(name: str) -> FastAPI:
 
 
 def door(hold_seconds: float = 5.0) -> Door:
-    return Door(Services({name: app_of(name) for name in NAMES}, Routes.load()), hold_seconds)
+    return Door(Services({name: app_of(name) for name in NAMES}, Routes.load()), time.monotonic(), hold_seconds)
 
 
 async def get(app: Any, path: str) -> httpx.Response:
@@ -89,6 +90,16 @@ async def test_a_request_that_waited_long_enough_is_told_to_come_again() -> None
     assert json.loads(answer.text)["code"] == "sandbox_filling"
 
 
+async def test_what_waited_for_the_process_to_start_is_not_kept_as_long_again() -> None:
+    services = Services({"curriculum": app_of("curriculum")}, Routes.load())
+    long_starting = Door(services, began=time.monotonic() - 60)
+
+    answer = await get(long_starting, "/courses")
+
+    assert answer.status_code == 503
+    assert long_starting._patience() == 0.0
+
+
 async def test_nobody_calls_it_quiet_while_it_fills_or_while_somebody_is_inside() -> None:
     inside, leave = asyncio.Event(), asyncio.Event()
     slow = FastAPI()
@@ -99,7 +110,7 @@ async def test_nobody_calls_it_quiet_while_it_fills_or_while_somebody_is_inside(
         await leave.wait()
         return "there"
 
-    busy = Door(Services({"curriculum": slow}, Routes.load()))
+    busy = Door(Services({"curriculum": slow}, Routes.load()), time.monotonic())
     assert busy.quiet_seconds() == 0.0
     busy.open.set()
     asked = asyncio.create_task(get(busy, "/courses"))

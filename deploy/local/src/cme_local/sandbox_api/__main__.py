@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+import time
 from contextlib import suppress
 
 import structlog
@@ -22,6 +23,8 @@ from cme_local.sandbox_api.filling import DATABASE, Filling
 from cme_local.sandbox_api.settings import SandboxSettings
 
 NAME = "sandbox"
+#: Python has been starting for a while by now.
+BEGAN = time.monotonic() - 1.0
 log = structlog.get_logger(__name__)
 
 
@@ -33,7 +36,7 @@ async def serve(listening: socket.socket, settings: SandboxSettings) -> None:
     database = Database.connect(own.mongo_url.get_secret_value(), DATABASE, own.mongo_driver, own.database_prefix)
     filling = Filling(database, own.public_url, settings.issuer, settings.mail_url)
     services = Services(apps, Routes.load())
-    door = Door(services)
+    door = Door(services, BEGAN)
     config = uvicorn.Config(
         door,
         lifespan="off",

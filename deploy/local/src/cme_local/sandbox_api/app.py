@@ -16,8 +16,10 @@ from gateway.edge.routes import Routes
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-#: How long a request waits for the first filling; below the gateway's deadline.
-HOLD_SECONDS = 10.0
+#: How long a request waits for the first filling; below the gateway's deadline of 15 s.
+HOLD_SECONDS = 12.0
+#: Requests that are there as soon as anything is answered were there before, and waited for the process to start.
+EARLY_SECONDS = 1.0
 
 
 def build_apps(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, FastAPI]:
@@ -73,9 +75,12 @@ class Services:
 class Door:
     """Lets requests in once the sandbox is filled, and knows how long nobody has come."""
 
-    def __init__(self, services: Services, hold_seconds: float = HOLD_SECONDS) -> None:
+    def __init__(self, services: Services, began: float, hold_seconds: float = HOLD_SECONDS) -> None:
+        """`began` is when the process was started (`time.monotonic()`)."""
         self._services = services
+        self._began = began
         self._hold_seconds = hold_seconds
+        self._first_at: float | None = None
         self._inside = 0
         self._left_at = time.monotonic()
         self.open = asyncio.Event()
@@ -84,6 +89,14 @@ class Door:
         """How long nobody was inside; 0 while somebody is, or while nobody can be let in."""
         return 0.0 if self._inside or not self.open.is_set() else time.monotonic() - self._left_at
 
+    def _patience(self) -> float:
+        """How long a request that is there now may be kept waiting."""
+        now = time.monotonic()
+        if self._first_at is None:
+            self._first_at = now
+        waited = now - self._began if now - self._first_at < EARLY_SECONDS else 0.0
+        return max(0.0, self._hold_seconds - waited)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["path"] == "/health/live":
@@ -91,7 +104,7 @@ class Door:
             return
         self._inside += 1
         try:
-            async with asyncio.timeout(self._hold_seconds):
+            async with asyncio.timeout(self._patience()):
                 await self.open.wait()
         except TimeoutError:
             detail = "The sandbox is being filled with its data, which happens once. Ask again in a moment."
