@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from gateway.clients.domain import Client, ClientStatus
+from gateway.webhooks import figures
 from gateway.webhooks.domain import SCHEDULE, State
 from gateway.webhooks.schemas import WebhookChange
 from gateway.webhooks.worker import PER_WEBHOOK
@@ -249,11 +250,12 @@ async def test_an_overloaded_receiver_gets_nothing_at_all_until_the_time_that_it
     second = await rig.happen(cancelled())
 
     await rig.turn(9 * MINUTE)
-    quiet = len(receiver.received)
+    quiet, backlog = len(receiver.received), figures.BACKLOG._value.get()
     paused = await rig.webhooks.find(client, webhook.webhook_id)
     await rig.turn(2 * MINUTE)
 
     assert quiet == 1
+    assert backlog == 0
     assert paused.paused_until is not None
     assert {got.message_id for got in receiver.received[1:]} == {first, second}
     assert (await rig.webhooks.find(client, webhook.webhook_id)).paused_until is None

@@ -10,6 +10,7 @@ from typing import Any
 from cme_kit.mongo import Database, Document, Index, Session
 
 from gateway.webhooks.domain import KEPT, Attempt, Cause, Delivery, State, Verdict
+from gateway.webhooks.repository import IDS_AT_ONCE
 
 DELIVERIES = "webhook_deliveries"
 INDEXES = (
@@ -22,8 +23,6 @@ INDEXES = (
 )
 #: Attempts that a delivery remembers; who sends again and again loses the oldest.
 MOST_ATTEMPTS = 40
-#: The embedded server is slow with more ids at once.
-IDS_AT_ONCE = 100
 #: The character after the `/` of an id.
 _AFTER_SLASH = "0"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,8 @@ from gateway.webhooks.domain import Reason, Signing, SigningKey, Status, Webhook
 
 WEBHOOKS = "webhooks"
 CONCERNED = "webhook_concerned"
+#: The embedded server is slow with more ids at once.
+IDS_AT_ONCE = 100
 INDEXES = (
     Index(WEBHOOKS, ("client_id", "_id")),
     Index(WEBHOOKS, ("event_types", "status")),
@@ -48,6 +50,14 @@ class WebhookRepository:
         """The active webhooks that want to be told of a type."""
         filter_ = {"event_types": type_, "status": Status.ACTIVE.value}
         return [_webhook(row) for row in await self._webhooks.find(filter_, session=session)]
+
+    async def paused(self, webhook_ids: Sequence[str], now: datetime) -> set[str]:
+        """Those of these webhooks whose receiver asked to be left alone."""
+        found: set[str] = set()
+        for start in range(0, len(webhook_ids), IDS_AT_ONCE):
+            filter_ = {"_id": {"$in": list(webhook_ids[start : start + IDS_AT_ONCE])}, "paused_until": {"$gt": now}}
+            found |= {row["_id"] for row in await self._webhooks.find(filter_, fields=["_id"])}
+        return found
 
     async def replace(self, webhook: Webhook, revision: int, session: Session) -> bool:
         """Store what a webhook has become, unless it was changed since that revision."""

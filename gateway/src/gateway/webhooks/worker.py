@@ -123,7 +123,9 @@ class Worker:
         """Find what is due that this process does not know of: another one made it, or was killed over it."""
         now = self._clock.now()
         backlogs = await self._deliveries.backlogs(now)
-        figures.note_backlog(sum(b.count for b in backlogs), min((b.oldest for b in backlogs), default=None), now)
+        paused = await self._webhooks.paused([backlog.webhook_id for backlog in backlogs], now)
+        waiting = [backlog for backlog in backlogs if backlog.webhook_id not in paused]
+        figures.note_backlog(sum(b.count for b in waiting), min((b.oldest for b in waiting), default=None), now)
         self.wake(backlog.webhook_id for backlog in backlogs)
         if self.besides is not None:
             await self.besides()
