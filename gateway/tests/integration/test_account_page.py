@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cme_kit.testing import Engines
+from gateway.accounts.throttle import FAILURES_FROM
+from gateway.peppered import Pepper
+from pymongo import MongoClient
+
+from .conftest import EchoServer, Gateway, start, stop
 
 
 def opened(person: Any) -> Any:
@@ -239,3 +248,39 @@ def test_the_address_of_a_form_leads_to_the_page(gateway: Any) -> None:
     answer = gateway.person().browser.get("/account/password?lang=de")
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/account?lang=de")
+
+
+@pytest.fixture
+def behind_a_balancer(engines: Engines, echo: EchoServer, tmp_path: Path) -> Iterator[Gateway]:
+    """A gateway that believes what the load balancer before it says of its clients."""
+    running = start(engines, echo.url, tmp_path, CME_TRUSTED_PROXIES="127.0.0.1")
+    yield running
+    stop(running)
+
+
+def test_where_somebody_is_comes_from_a_trusted_balancer_only(gateway: Gateway, behind_a_balancer: Gateway) -> None:
+    seen = []
+    for one in (gateway, behind_a_balancer):
+        person = one.person()
+        person.browser.headers["X-Forwarded-For"] = "198.51.100.1, 203.0.113.9"
+        seen.append(opened(person).text)
+
+    assert ["203.0.113.9" in text for text in seen] == [False, True]
+    assert ["198.51.100.1" in text for text in seen] == [False, False], "the client itself may write anything"
+    assert "127.0.0.1" in seen[0]
+
+
+def test_guessing_for_many_names_from_one_place_is_slowed_down(behind_a_balancer: Gateway, engines: Engines) -> None:
+    key = Pepper("a pepper of the tests").derive("throttle", FAILURES_FROM.purpose, "203.0.113.77")
+    with MongoClient[dict[str, Any]](engines.mongo_url) as client:
+        ends = datetime.now(UTC) + timedelta(minutes=10)
+        client.gateway.throttle_counts.insert_one({"_id": key, "count": FAILURES_FROM.most - 1, "expires": ends})
+    statuses = []
+    for _ in range(2):
+        guesser = behind_a_balancer.person()
+        guesser.browser.headers["X-Forwarded-For"] = "203.0.113.77"
+        guesser.password = "wrong password"
+        statuses.append(guesser.sign_in("/login").status_code)
+
+    assert statuses == [403, 429]
+    assert behind_a_balancer.person().sign_in("/login").status_code == 303
