@@ -97,8 +97,20 @@ def test_every_failure_is_a_problem_document_of_one_shape(document: dict[str, An
 def test_the_id_of_what_was_created_leads_to_the_operations_on_it(document: dict[str, Any]) -> None:
     links = document["paths"]["/enrolment/v1/calls"]["post"]["responses"]["201"]["links"]
 
-    assert links["calls_read_call"]["parameters"] == {"call_id": "$response.body#/call_id"}
-    assert links["calls_change_call"]["parameters"] == {
+    assert links["enrolment.calls_read_call"]["parameters"] == {"call_id": "$response.body#/call_id"}
+    assert links["enrolment.calls_change_call"]["parameters"] == {
         "call_id": "$response.body#/call_id",
         "If-Match": "$response.header.ETag",
     }
+
+
+def test_what_a_list_shows_can_be_read_and_one_service_leads_to_what_another_knows_of_it(
+    document: dict[str, Any],
+) -> None:
+    answers = document["paths"]["/enrolment/v1/learners"]["get"]["responses"]
+    course = document["paths"]["/curriculum/v1/catalogue/courses"]["get"]["responses"]["200"]["links"]
+
+    transcript = answers["200"]["links"]["assessment.transcripts_read_transcript"]
+    assert transcript["parameters"] == {"enrolment_id": "$response.body#/items/0/enrolment_id"}
+    assert "enrolment.learners_withdraw_learner" not in answers["200"]["links"]
+    assert course["curriculum.catalogue_get_course"]["parameters"] == {"slug": "$response.body#/items/0/slug"}

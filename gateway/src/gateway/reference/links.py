@@ -1,10 +1,11 @@
-"""OpenAPI links: which operations the id in an answer leads to, by the names of fields and path parameters."""
+"""OpenAPI links: which operations the ids in an answer lead to, by the names of fields and path parameters."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 Document = dict[str, Any]
@@ -17,19 +18,42 @@ class _Operation:
     path: str
     value: Document
 
-    @property
+    @cached_property
     def parameters(self) -> list[str]:
         return _PARAMETER.findall(self.path)
+
+    @property
+    def service(self) -> str:
+        return str(self.value["tags"][0])
 
     @property
     def needs_revision(self) -> bool:
         return any(parameter["name"] == "If-Match" for parameter in self.value.get("parameters", []))
 
+    def reads_one(self, parameter: str) -> bool:
+        return self.method == "get" and self.path.endswith(f"{{{parameter}}}")
+
+    def is_below(self, other: _Operation) -> bool:
+        """Whether it is about one record of a collection."""
+        return self.path.startswith(f"{other.path}/{{")
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What an answer is about, or the first of what it lists."""
+
+    fields: list[str]
+    place: str
+
+    @property
+    def is_listed(self) -> bool:
+        return self.place != ""
+
 
 def add_links(document: Document, methods: tuple[str, ...]) -> None:
-    """Link each answer with an id to the operations below that id: a record's own, and from a list the reading ones.
+    """Link each answer to the operations on its record, and to those that read what the record refers to.
 
-    A record's own id is its first field that ends in `_id`.
+    From a page of a list only reading operations are linked: what may be done with a record, its own answer says.
     """
     operations = [
         _Operation(method, path, item[method])
@@ -37,53 +61,65 @@ def add_links(document: Document, methods: tuple[str, ...]) -> None:
         for method in methods
         if method in item
     ]
-    by_id: dict[str, list[_Operation]] = {}
-    for operation in operations:
-        if operation.parameters:
-            by_id.setdefault(operation.parameters[-1], []).append(operation)
-    for operation in operations:
-        for answer in _successes(operation):
-            if links := dict(_links(document, operation, answer, by_id)):
-                answer["links"] = links
+    targets = [operation for operation in operations if operation.parameters]
+    readers: dict[str, set[str]] = {}
+    for target in targets:
+        if target.reads_one(target.parameters[-1]):
+            readers.setdefault(target.parameters[-1], set()).add(target.service)
+    for source in operations:
+        for answer in (answer for status, answer in source.value["responses"].items() if status.startswith("2")):
+            record = _record(document, answer)
+            found = dict(_links(source, answer, record, targets, readers))
+            if found:
+                answer["links"] = found
 
 
 def _links(
-    document: Document, source: _Operation, answer: Document, by_id: dict[str, list[_Operation]]
+    source: _Operation, answer: Document, record: _Record, targets: list[_Operation], readers: dict[str, set[str]]
 ) -> Iterator[tuple[str, Document]]:
-    fields, place = _record(document, answer)
-    own = next((name for name in fields if name.endswith("_id")), None)
-    tag = source.value["tags"]
-    for target in by_id.get(own or "", []):
-        # From a page of a list one record is read; what may be done with it, its own answer says.
-        wanted = target is not source and target.value["tags"] == tag
-        if not wanted or (place != "" and (target.method != "get" or len(target.parameters) > 1)):
+    own = next((name for name in record.fields if name.endswith("_id")), None)
+    for target in targets:
+        last = target.parameters[-1]
+        if target is source or last not in record.fields:
             continue
-        known = {name: f"$response.body#{place}/{name}" for name in target.parameters if name in fields}
-        known |= {name: f"$request.path.{name}" for name in target.parameters if name in source.parameters}
-        if set(known) != set(target.parameters):
-            continue
-        if target.needs_revision:
-            if "ETag" not in answer.get("headers", {}):
-                continue
-            known["If-Match"] = "$response.header.ETag"
-        operation_id = target.value["operationId"]
-        yield operation_id.rpartition(".")[2], {"operationId": operation_id, "parameters": known}
+        same = target.service == source.service
+        if same and (last == own or target.is_below(source)):
+            wanted = target.method == "get" or not record.is_listed
+        else:
+            # Two services may mean different things by one name, such as a review.
+            known_thing = last.endswith("_id") and (same or len(readers.get(last, ())) <= 1)
+            wanted = known_thing and target.method == "get" and (target.reads_one(last) or last == own)
+        parameters = _resolved_parameters(source, answer, record, target) if wanted else None
+        if parameters is not None:
+            operation_id = target.value["operationId"]
+            yield operation_id, {"operationId": operation_id, "parameters": parameters}
 
 
-def _record(document: Document, answer: Document) -> tuple[list[str], str]:
-    """The fields of the record in an answer, and the pointer to it: of a page, its first record."""
+def _resolved_parameters(
+    source: _Operation, answer: Document, record: _Record, target: _Operation
+) -> dict[str, str] | None:
+    """Where each parameter of the target is found; None when one is not."""
+    known = {name: f"$request.path.{name}" for name in target.parameters if name in source.parameters}
+    known |= {name: f"$response.body#{record.place}/{name}" for name in target.parameters if name in record.fields}
+    if set(known) != set(target.parameters):
+        return None
+    if target.needs_revision:
+        if "ETag" not in answer.get("headers", {}):
+            return None
+        known["If-Match"] = "$response.header.ETag"
+    return known
+
+
+def _record(document: Document, answer: Document) -> _Record:
     schema = _resolved(document, answer.get("content", {}).get("application/json", {}).get("schema", {}))
     fields = schema.get("properties", {})
-    if "items" in fields and fields["items"].get("type") == "array":
-        return list(_resolved(document, fields["items"].get("items", {})).get("properties", {})), "/items/0"
-    return list(fields), ""
+    listed = next((name for name in ("items", "changes") if fields.get(name, {}).get("type") == "array"), None)
+    if listed is not None:
+        return _Record(list(_resolved(document, fields[listed].get("items", {})).get("properties", {})), f"/{listed}/0")
+    return _Record(list(fields), "")
 
 
 def _resolved(document: Document, schema: Document) -> Document:
     name = schema.get("$ref", "").rpartition("/")[2]
     found: Document = document["components"]["schemas"][name] if name else schema
     return found
-
-
-def _successes(operation: _Operation) -> Iterator[Document]:
-    yield from (answer for status, answer in operation.value["responses"].items() if status.startswith("2"))
