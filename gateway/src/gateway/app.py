@@ -36,6 +36,7 @@ from gateway.edge import composition as edge
 from gateway.edge.allowances import Limits
 from gateway.edge.cors import Origins
 from gateway.edge.routes import Routes
+from gateway.edge.tracing import Spans
 from gateway.edge.upstreams import open_client
 from gateway.front import Gateway
 from gateway.oauth import assembly as oauth
@@ -67,7 +68,8 @@ INDEXES = (
 def build(settings: Settings) -> Gateway:
     """The gateway as an ASGI app."""
     configure_logging("gateway", settings.log_format)
-    provider = start_tracing("gateway", settings)
+    traced = start_tracing("gateway", settings)
+    spans = Spans(traced)
     routes = edge.routes_of(settings)
 
     @asynccontextmanager
@@ -75,11 +77,11 @@ def build(settings: Settings) -> Gateway:
         database = Database.connect(settings.mongo_url.get_secret_value(), "gateway", settings.mongo_driver)
         async with open_client() as upstream_client:
             await prepare_database(database, INDEXES)
-            async with _running(app, settings, routes, database, upstream_client):
+            async with _running(app, settings, routes, spans, database, upstream_client):
                 yield
         await database.close()
-        if provider is not None:
-            provider.shutdown()
+        if traced is not None:
+            traced.shutdown()
 
     app = FastAPI(
         title="Cluster Manager Education",
@@ -99,12 +101,17 @@ def build(settings: Settings) -> Gateway:
     app.add_middleware(Heads)
     app.add_middleware(RequestFigures)
     trace_requests(app)
-    return Gateway(app, routes, settings.deadline_seconds)
+    return Gateway(app, routes, spans, settings.deadline_seconds)
 
 
 @asynccontextmanager
 async def _running(
-    app: FastAPI, settings: Settings, routes: Routes, database: Database, upstream_client: aiohttp.ClientSession
+    app: FastAPI,
+    settings: Settings,
+    routes: Routes,
+    spans: Spans,
+    database: Database,
+    upstream_client: aiohttp.ClientSession,
 ) -> AsyncIterator[None]:
     """Everything built, each part on those before it, with the tasks beside the requests."""
     issuer, clock, passwords = settings.public_url, SystemClock(), Passwords()
@@ -120,8 +127,8 @@ async def _running(
     document, origins = ApiDocument.merged(app, issuer), Origins(clients.serves_origin)
     templates = Templates(document.document["paths"])
     app.state.edge, usage = await edge.compose(
-        edge.Ground(settings, database, upstream_client, clients, revocations, proofs, keys.read, clock, origins),
-        *(routes, templates),
+        edge.Ground(settings, database, clients, revocations, proofs, keys.read, clock, origins),
+        *(routes, templates, spans),
     )
     persons = people.compose(
         people.Ground(settings, database, outbox, clock, pepper, audit, clients, revocations, passwords)
@@ -129,7 +136,7 @@ async def _running(
     server = oauth.compose(
         oauth.Ground(
             *(settings, database, outbox, clock, notices, audit, clients, persons.accounts),
-            *(revocations, proofs, keys, verifier, usage),
+            *(revocations, proofs, keys, verifier, usage, spans),
         )
     )
     hooks = webhooks.compose(
@@ -165,4 +172,5 @@ async def _running(
         yield
     await tasks.stop()
     await usage.flush()
+    await app.state.edge.close()
     passwords.close()

@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 
 from cme_kit.metrics import NO_ROUTE, observe_request
-from cme_kit.problems import ServiceError, problem_response
+from cme_kit.problems import ServiceError
 from fastapi import FastAPI
-from opentelemetry import trace
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.edge import tracing
 from gateway.edge.bodies import ClientGone, whole
 from gateway.edge.limits import check_head, declared_length
 from gateway.edge.routes import OWN, Routes, first_segment
+from gateway.edge.tracing import Spans
 from gateway.oauth.crossing import Crossing
 from gateway.oauth.wire import BackChannel
 
@@ -21,8 +20,9 @@ from gateway.oauth.wire import BackChannel
 class Gateway:
     """Own paths go to the authorization server, everything else to the edge."""
 
-    def __init__(self, own: FastAPI, routes: Routes, deadline_seconds: float) -> None:
+    def __init__(self, own: FastAPI, routes: Routes, spans: Spans, deadline_seconds: float) -> None:
         self.own = own
+        self._spans = spans
         self._routes = routes
         self._deadline = deadline_seconds
 
@@ -49,10 +49,9 @@ class Gateway:
             return
         except ServiceError as error:
             observe_request(scope["method"], NO_ROUTE, error.status, began)
-            span = tracing.begin(scope["method"], "gateway", first_segment(scope["path"]), None)
-            with trace.use_span(span):
-                response = problem_response(error.status, error.code, error.detail, headers=error.headers)
-            tracing.finish(span, error.status)
+            span = self._spans.begin(scope["method"], "gateway", first_segment(scope["path"]), None)
+            response = span.problem(error, error.headers)
+            span.end(error.status)
             await response(scope, receive, send)
             return
         # Nobody is known yet, so nobody continues a trace.

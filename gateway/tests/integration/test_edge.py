@@ -12,21 +12,12 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from cme_kit.testing import free_port
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
 
 from .raw_http import raw, statuses
 
 PATH = "/enrolment/v1/applications/app_1"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE}-b7ad6b7169203331-01"
-
-
-@pytest.fixture(scope="module")
-def spans() -> None:
-    """Record spans in this process, which exports none."""
-    if not isinstance(trace.get_tracer_provider(), TracerProvider):
-        trace.set_tracer_provider(TracerProvider())
 
 
 def test_a_request_passes_with_method_query_body_and_headers(gateway: Any) -> None:
@@ -237,7 +228,7 @@ def test_a_service_that_is_down_is_a_503_and_one_that_breaks_off_a_502(another_g
     assert (broken.status_code, broken.json()["code"], broken.headers["retry-after"]) == (502, "upstream_failed", "1")
 
 
-def test_a_known_caller_continues_a_trace_and_nobody_else(spans: None, another_gateway: Any) -> None:
+def test_a_known_caller_continues_a_trace_and_nobody_else(another_gateway: Any) -> None:
     traced = another_gateway()
     bearer = traced.bearer(traced.machine())
 
@@ -251,7 +242,7 @@ def test_a_known_caller_continues_a_trace_and_nobody_else(spans: None, another_g
     assert len(garbage["traceparent"].split("-")[1]) == 32
 
 
-def test_a_problem_names_its_trace(spans: None, another_gateway: Any) -> None:
+def test_a_problem_names_its_trace(another_gateway: Any) -> None:
     gateway = another_gateway(f"http://127.0.0.1:{free_port()}")
     bearer = gateway.bearer(gateway.machine())
 

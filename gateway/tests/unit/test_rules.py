@@ -12,7 +12,7 @@ from gateway.accounts.domain import LONGEST_WAIT, wait_after
 from gateway.clients.domain import Client, is_redirect_uri
 from gateway.edge.allowances import Bounds
 from gateway.edge.rates import Rates, TooManyRequests
-from gateway.edge.tracing import remote_context
+from gateway.edge.tracing import remote_parent
 from gateway.oauth.keys import SigningKeys
 from gateway.oauth.scopes import IDENTITY, MACHINE_SCOPES, ROLES, SCOPES
 from gateway.peppered import Pepper
@@ -88,7 +88,7 @@ def test_parts_of_a_peppered_value_do_not_run_together() -> None:
     ],
 )
 def test_what_is_no_traceparent_continues_nothing(sent: bytes | None) -> None:
-    assert remote_context(sent) is None
+    assert remote_parent(sent) is None
 
 
 def test_a_signing_key_is_made_once_and_private(tmp_path: Path) -> None:

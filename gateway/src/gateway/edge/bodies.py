@@ -28,7 +28,7 @@ class RequestTimeout(ServiceError):
 class Body:
     """What to send on, and how far it has come."""
 
-    __slots__ = ("content", "failure", "length", "read")
+    __slots__ = ("content", "length", "read")
 
     def __init__(self, length: int | None) -> None:
         #: Nothing, all of it, or what arrives.
@@ -37,8 +37,6 @@ class Body:
         self.length = length
         #: Whether the caller has sent all of it.
         self.read = False
-        #: Why it could not be read: an HTTP client reports only that sending failed.
-        self.failure: Exception | None = None
 
     @property
     def can_be_repeated(self) -> bool:
@@ -49,14 +47,9 @@ class Body:
         """The parts as they arrive. Raises ClientGone or what `receive` raises."""
         more = True
         while more:
-            try:
-                message = await receive()
-            except ServiceError as failure:
-                self.failure = failure
-                raise
+            message = await receive()
             if message["type"] == "http.disconnect":
-                self.failure = ClientGone()
-                raise self.failure
+                raise ClientGone
             more = message.get("more_body", False)
             if chunk := message.get("body", b""):
                 yield chunk

@@ -151,11 +151,11 @@ class Cache:
             self._places.pop(key, None)
 
 
-def conditions(stored: Stored) -> list[tuple[str, str]]:
+def conditions(stored: Stored) -> Headers:
     """Request headers that ask whether what is stored still holds (section 4.3.1)."""
     keeping = stored.keeping
-    given = (("if-none-match", keeping.etag), ("if-modified-since", keeping.last_modified))
-    return [(name, value.decode("latin-1")) for name, value in given if value is not None]
+    given = ((b"if-none-match", keeping.etag), (b"if-modified-since", keeping.last_modified))
+    return [(name, value) for name, value in given if value is not None]
 
 
 def _values(asked: Asked, names: tuple[bytes, ...]) -> tuple[bytes, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import aiohttp
 from cme_kit.auth import KeySource, TokenVerifier
 from cme_kit.clock import Clock
 from cme_kit.mongo import Database
@@ -18,6 +17,7 @@ from gateway.edge.gate import Gate
 from gateway.edge.proxy import Edge, Policies
 from gateway.edge.rates import Rates
 from gateway.edge.routes import PACKAGED, SANDBOX, Routes
+from gateway.edge.tracing import Spans
 from gateway.edge.upstreams import Upstream, Upstreams
 from gateway.oauth.proofs import ProofUse
 from gateway.oauth.revocations import Revocations
@@ -34,7 +34,6 @@ class Ground:
 
     settings: Settings
     database: Database
-    client: aiohttp.ClientSession
     clients: Clients
     revocations: Revocations
     proofs: ProofUse
@@ -53,7 +52,7 @@ def routes_of(settings: Settings) -> Routes:
     return Routes.load(settings.routes_file or PACKAGED, replaced)
 
 
-async def compose(ground: Ground, routes: Routes, templates: Templates) -> tuple[Edge, Usage]:
+async def compose(ground: Ground, routes: Routes, templates: Templates, spans: Spans) -> tuple[Edge, Usage]:
     """The edge, with what was counted today before this process began. Raises PyMongoError."""
     settings = ground.settings
     rows = UsageRepository(ground.database)
@@ -70,8 +69,8 @@ async def compose(ground: Ground, routes: Routes, templates: Templates) -> tuple
     edge = Edge(
         api("", settings.upstreams),
         api(SANDBOX, settings.sandbox_upstreams),
-        Policies(routes, ground.origins, Rates(), ledger, usage),
-        Forwarding(Upstreams(ground.client), Cache(), issuer.partition(":")[0]),
+        Policies(routes, ground.origins, Rates(), ledger, usage, spans),
+        Forwarding(Upstreams(), Cache(), issuer.partition(":")[0]),
         settings.deadline_seconds,
     )
     return edge, usage

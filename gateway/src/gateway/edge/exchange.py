@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from opentelemetry.trace import Span
-
 from gateway.edge.allowances import Bounds
 from gateway.edge.bodies import Body
 from gateway.edge.gate import Gate
 from gateway.edge.routes import Route
+from gateway.edge.tracing import RequestSpan
 from gateway.edge.upstreams import Upstream
 from gateway.usage.domain import Place
 
@@ -44,7 +43,7 @@ class Exchange:
         #: Without the prefix of the API, decoded and as it came.
         self.path = ""
         self.raw_path = b""
-        self.span: Span | None = None
+        self.span: RequestSpan | None = None
         #: Where the requests of a known client are counted.
         self.place: Place | None = None
         self.bounds: Bounds | None = None

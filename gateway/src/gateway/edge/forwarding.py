@@ -6,27 +6,25 @@ import asyncio
 import re
 from http import HTTPStatus
 
-import aiohttp
 import structlog
 from cme_kit import deadlines
 from cme_kit.problems import ServiceError
 from starlette.types import Scope, Send
 
-from gateway.edge import tracing
 from gateway.edge.cache import Cache, Found, Stored, conditions
 from gateway.edge.exchange import Exchange, Headers
 from gateway.edge.freshness import directives
 from gateway.edge.hygiene import request_headers, response_headers
+from gateway.edge.upstream_http import Answer, UpstreamError
 from gateway.edge.upstreams import UpstreamFailed, Upstreams
 
 #: An answer up to this size is sent in one piece, and may be kept.
 WHOLE_ANSWER = 64 * 1024
-DEADLINE_HEADER = deadlines.HEADER.decode()
 #: So that the service's own refusal arrives before ours.
 MARGIN_SECONDS = 0.05
 READS = frozenset({"GET", "HEAD"})
 SAFE = READS | {"OPTIONS"}
-_CONDITIONS = frozenset({"if-none-match", "if-modified-since"})
+_CONDITIONS = frozenset({b"if-none-match", b"if-modified-since"})
 _PROBLEM_CODE = re.compile(rb'"code":\s*"([a-z_]{1,60})"')
 log = structlog.get_logger(__name__)
 
@@ -44,7 +42,7 @@ class Forwarding:
         """`scheme` is that of the public address."""
         self._upstreams = upstreams
         self._cache = cache
-        self._scheme = scheme
+        self._scheme = scheme.encode()
 
     async def __call__(self, exchange: Exchange, scope: Scope, address: str, send: Send) -> None:
         """Answer from the cache or from the service. `address` is the caller's."""
@@ -61,10 +59,10 @@ class Forwarding:
                 return
             outgoing = [pair for pair in outgoing if pair[0] not in _CONDITIONS] + conditions(found.stored)
         upstream = api.upstreams[route.service]
-        answer = await self._upstreams.ask(upstream, scope["method"], target.decode("latin-1"), outgoing, exchange.body)
+        answer = await self._upstreams.ask(upstream, scope["method"], target, outgoing, exchange.body)
         try:
             await self._answer(exchange, answer, found, send)
-        except aiohttp.ClientError as error:
+        except UpstreamError as error:
             log.warning("upstream failed", service=route.service, error=type(error).__name__)
             raise UpstreamFailed(route.service) from error
         finally:
@@ -72,25 +70,22 @@ class Forwarding:
         if route.cache and scope["method"] not in SAFE and answer.status < HTTPStatus.BAD_REQUEST:
             self._cache.forget(api.prefix.encode() + target)
 
-    def _outgoing(self, exchange: Exchange, scope: Scope, address: str) -> list[tuple[str, str]]:
+    def _outgoing(self, exchange: Exchange, scope: Scope, address: str) -> Headers:
         assert exchange.span is not None
         incoming: Headers = scope["headers"]
         host = next(value for name, value in incoming if name == b"host")
         outgoing = request_headers(incoming, address, host, self._scheme)
-        outgoing.append(("traceparent", tracing.traceparent(exchange.span)))
+        outgoing.append((b"traceparent", exchange.span.traceparent.encode()))
         left = exchange.deadline - asyncio.get_running_loop().time() - MARGIN_SECONDS
-        outgoing.append((DEADLINE_HEADER, str(max(1, int(left * 1000)))))
-        if exchange.body.content is not None and exchange.body.length is not None:
-            outgoing.append(("content-length", str(exchange.body.length)))
+        outgoing.append((deadlines.HEADER, b"%d" % max(1, int(left * 1000))))
         return outgoing
 
-    def _look(self, exchange: Exchange, method: str, key: bytes, outgoing: list[tuple[str, str]]) -> Found | None:
+    def _look(self, exchange: Exchange, method: str, key: bytes, outgoing: Headers) -> Found | None:
         """What the cache says; None for a request that it does not serve. Raises NotCached."""
         if exchange.place is not None or method not in READS or exchange.route is None or not exchange.route.cache:
             return None
         asked: dict[bytes, bytes] = {}
-        for each, text in outgoing:
-            name, value = each.encode("latin-1"), text.encode("latin-1")
+        for name, value in outgoing:
             asked[name] = asked[name] + b", " + value if name in asked else value
         if b"range" in asked:
             return None
@@ -100,10 +95,8 @@ class Forwarding:
         # What answers HEAD says nothing of the body, so it cannot stand for a GET.
         return found if method == "GET" or found.is_fresh else None
 
-    async def _answer(
-        self, exchange: Exchange, answer: aiohttp.ClientResponse, found: Found | None, send: Send
-    ) -> None:
-        headers = response_headers(answer.raw_headers)
+    async def _answer(self, exchange: Exchange, answer: Answer, found: Found | None, send: Send) -> None:
+        headers = response_headers(answer.headers)
         if found is not None and found.stored is not None and answer.status == HTTPStatus.NOT_MODIFIED:
             stored = self._cache.freshen(found, headers)
             return await self._send_stored(exchange, stored, found, "fwd=stale; fwd-status=304", send)
@@ -135,10 +128,10 @@ async def _whole(exchange: Exchange, headers: Headers, body: bytes, send: Send) 
     await send({"type": "http.response.body", "body": body})
 
 
-async def _stream(exchange: Exchange, answer: aiohttp.ClientResponse, headers: Headers, send: Send) -> None:
+async def _stream(exchange: Exchange, answer: Answer, headers: Headers, send: Send) -> None:
     exchange.started = True
     own = exchange.own_headers()
     await send({"type": "http.response.start", "status": exchange.status, "headers": headers + own})
-    async for chunk in answer.content.iter_any():
+    async for chunk in answer.chunks():
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b""})

@@ -24,45 +24,43 @@ CLAIM_PREFIXES = (b"x-user", b"x-client", b"x-org", b"x-forwarded", b"x-auth", b
 OWN = frozenset({b"host", b"content-length", b"traceparent", b"tracestate", b"baggage"})
 #: A session of the sign-in pages is no business of a service.
 SESSION = b"cookie"
+DROPPED = HOP_BY_HOP | CLAIMS | OWN
 FROM_UPSTREAM = HOP_BY_HOP | {b"server", b"date", b"x-powered-by", b"via"}
 #: Who may read an answer is decided here, by the origins of clients.
 CORS = b"access-control-"
 
 
-def request_headers(headers: Headers, client: str, host: bytes, scheme: str) -> list[tuple[str, str]]:
+def request_headers(headers: Headers, client: str, host: bytes, scheme: bytes) -> list[tuple[bytes, bytes]]:
     """What goes on to a service."""
     named = _connection_options(headers)
-    kept: list[tuple[str, str]] = []
+    kept: list[tuple[bytes, bytes]] = []
     for name, value in headers:
-        if name in HOP_BY_HOP or name in OWN or name in CLAIMS or name in named or name.startswith(CLAIM_PREFIXES):
+        if name in DROPPED or name in named or name.startswith(CLAIM_PREFIXES):
             continue
-        text = value.decode("latin-1")
-        if name == SESSION and not (text := _without_session(text)):
+        if name == SESSION:
+            if cookies := _without_session(value):
+                kept.append((name, cookies))
             continue
-        kept.append((name.decode("latin-1"), text))
-    kept.append(("x-forwarded-for", client))
-    kept.append(("x-forwarded-host", host.decode("latin-1")))
-    kept.append(("x-forwarded-proto", scheme))
+        kept.append((name, value))
+    kept.append((b"x-forwarded-for", client.encode("latin-1")))
+    kept.append((b"x-forwarded-host", host))
+    kept.append((b"x-forwarded-proto", scheme))
     return kept
 
 
 def response_headers(headers: Headers) -> list[tuple[bytes, bytes]]:
-    """What a service's answer keeps."""
-    dropped = FROM_UPSTREAM | _connection_options(headers)
-    return [
-        (lowered, value)
-        for name, value in headers
-        if (lowered := name.lower()) not in dropped and not lowered.startswith(CORS)
-    ]
+    """What a service's answer keeps; names are in small letters."""
+    dropped = FROM_UPSTREAM | options if (options := _connection_options(headers)) else FROM_UPSTREAM
+    return [pair for pair in headers if pair[0] not in dropped and not pair[0].startswith(CORS)]
 
 
 def _connection_options(headers: Headers) -> frozenset[bytes]:
     for name, value in headers:
-        if name.lower() == b"connection":
+        if name == b"connection":
             return frozenset(option.strip().lower() for option in value.split(b","))
     return frozenset()
 
 
-def _without_session(cookies: str) -> str:
-    parts = (part.strip() for part in cookies.split(";"))
-    return "; ".join(part for part in parts if part and "cme_session=" not in part and "cme_form=" not in part)
+def _without_session(cookies: bytes) -> bytes:
+    parts = (part.strip() for part in cookies.split(b";"))
+    return b"; ".join(part for part in parts if part and b"cme_session=" not in part and b"cme_form=" not in part)

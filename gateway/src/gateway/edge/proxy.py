@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import structlog
 from cme_kit.deadlines import DeadlineExceeded
 from cme_kit.metrics import NO_ROUTE, observe_request
-from cme_kit.problems import NotFound, ServiceError, problem_response
-from opentelemetry import trace
+from cme_kit.problems import NotFound, ServiceError
 from starlette.types import Receive, Scope, Send
 
-from gateway.edge import bodies, cors, quotas, tracing
+from gateway.edge import bodies, cors, quotas
 from gateway.edge.bodies import Body, ClientGone, RequestTimeout
 from gateway.edge.cors import OriginNotAllowed, Origins
 from gateway.edge.exchange import Api, Exchange
@@ -22,6 +21,7 @@ from gateway.edge.gate import Admission, check_scope
 from gateway.edge.limits import check_head, declared_length
 from gateway.edge.rates import Rates
 from gateway.edge.routes import SANDBOX, Route, Routes
+from gateway.edge.tracing import Spans
 from gateway.usage.domain import Place
 from gateway.usage.ledger import Ledger
 from gateway.usage.service import Seen, Usage
@@ -39,6 +39,7 @@ class Policies:
     rates: Rates
     ledger: Ledger
     usage: Usage
+    spans: Spans
 
 
 class Edge:
@@ -77,6 +78,12 @@ class Edge:
             await self._refuse(exchange, failed, scope, receive, send)
         finally:
             self._record(exchange, scope, began)
+
+    async def close(self) -> None:
+        """Close the connections to the services."""
+        for api in (self._live, self._sandbox):
+            for upstream in api.upstreams.values():
+                await upstream.pool.close()
 
     async def _handle(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
         check_head(scope)
@@ -171,7 +178,7 @@ class Edge:
         route = exchange.route
         path = exchange.path if route is None or not route.secret else route.template
         service = route.service if route else "edge"
-        exchange.span = tracing.begin(scope["method"], service, path[:256], tracing.remote_context(sent))
+        exchange.span = self._policies.spans.begin(scope["method"], service, path[:256], sent)
 
     async def _refuse(
         self, exchange: Exchange, error: ServiceError, scope: Scope, receive: Receive, send: Send
@@ -187,8 +194,7 @@ class Edge:
         headers = {name.lower(): value for name, value in error.headers.items()}
         for name, value in exchange.own_headers():
             headers.setdefault(name.decode(), value.decode())
-        with trace.use_span(exchange.span):
-            response = problem_response(error.status, error.code, error.detail, headers=headers)
+        response = exchange.span.problem(error, headers)
         await response(scope, receive, send)
 
     def _record(self, exchange: Exchange, scope: Scope, began: float) -> None:
@@ -196,7 +202,7 @@ class Edge:
         template = exchange.api.prefix + route.template if exchange.api and route else NO_ROUTE
         observe_request(scope["method"], template, exchange.status, began)
         if exchange.span is not None:
-            tracing.finish(exchange.span, exchange.status)
+            exchange.span.end(exchange.status)
         if place is None or route is None or exchange.api is None or exchange.span is None:
             return
         self._policies.ledger.count(place, exchange.status)
@@ -211,7 +217,7 @@ class Edge:
                 secret=route.secret,
                 status=exchange.status,
                 seconds=seconds,
-                trace_id=exchange.span.get_span_context().trace_id,
+                trace_id=exchange.span.trace_id,
                 problem=exchange.problem,
             ),
         )

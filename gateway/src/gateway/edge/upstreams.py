@@ -1,4 +1,4 @@
-"""The services behind the edge: one pooled client, who may be asked now, and what is asked twice."""
+"""The services behind the edge: who may be asked now, and what is asked twice."""
 
 from __future__ import annotations
 
@@ -8,16 +8,11 @@ from dataclasses import dataclass
 import aiohttp
 import structlog
 from cme_kit.problems import ServiceError
-from yarl import URL
 
 from gateway.edge.bodies import Body
 from gateway.edge.breaker import Breaker, UpstreamDown
+from gateway.edge.upstream_http import Answer, BrokenAnswer, Headers, Pool, Unreachable, UpstreamError
 
-#: Below the 5 s after which uvicorn closes an idle connection, so that no request meets a closing one.
-KEEPALIVE_SECONDS = 4
-CONNECT_SECONDS = 2
-#: Connections to one service: what waits for a slow one takes none of another.
-POOL = 256
 #: Doing these twice is doing them once (RFC 9110 section 9.2.2).
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 #: One request in ten may be repeated, so that a service in trouble is not asked twice as much.
@@ -40,16 +35,16 @@ class UpstreamFailed(ServiceError):
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """A service and its circuit."""
+    """A service, its circuit and the connections to it."""
 
     service: str
-    url: str
+    pool: Pool
     breaker: Breaker
 
     @classmethod
     def all_of(cls, urls: dict[str, str]) -> dict[str, Upstream]:
         """By the name of the service."""
-        return {service: cls(service, url, Breaker(service)) for service, url in urls.items()}
+        return {service: cls(service, Pool(url), Breaker(service)) for service, url in urls.items()}
 
 
 class RetryBudget:
@@ -73,31 +68,26 @@ class RetryBudget:
 class Upstreams:
     """Sends requests to services."""
 
-    def __init__(self, client: aiohttp.ClientSession) -> None:
-        self._client = client
+    def __init__(self) -> None:
         self._budget = RetryBudget()
 
-    async def ask(
-        self, upstream: Upstream, method: str, target: str, headers: list[tuple[str, str]], body: Body
-    ) -> aiohttp.ClientResponse:
+    async def ask(self, upstream: Upstream, method: str, target: bytes, headers: Headers, body: Body) -> Answer:
         """The service's answer, of which the body is still to be read.
 
         A request that may be done twice is sent once more when the service could not be reached, or broke off before
         it answered. Raises UpstreamDown, UpstreamFailed, or why the caller's body could not be read.
         """
-        url = URL(upstream.url + target, encoded=True)
         self._budget.earn()
         may_repeat = method in IDEMPOTENT and body.can_be_repeated
         while True:
             upstream.breaker.enter()
             try:
-                answer = await self._client.request(
-                    method, url, headers=headers, data=body.content, allow_redirects=False
-                )
-            except aiohttp.ClientError as error:
-                failure = _failure(upstream, body, error)
-                if not may_repeat or not self._budget.spend():
-                    raise failure from error
+                answer = await upstream.pool.ask(method.encode(), target, headers, body.content, body.length)
+            except UpstreamError as error:
+                upstream.breaker.failed()
+                log.warning("upstream failed", service=upstream.service, error=type(error).__name__)
+                if not may_repeat or isinstance(error, BrokenAnswer) or not self._budget.spend():
+                    raise _refusal(upstream, error) from error
             except BaseException:
                 # Cancelled at the deadline: the service is late when it has had all of the request.
                 (upstream.breaker.failed if body.read else upstream.breaker.left)()
@@ -109,28 +99,12 @@ class Upstreams:
             await asyncio.sleep(PAUSE_SECONDS)
 
 
-def _failure(upstream: Upstream, body: Body, error: aiohttp.ClientError) -> Exception:
-    if body.failure is not None:
-        upstream.breaker.left()
-        return body.failure
-    upstream.breaker.failed()
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-        log.warning("upstream down", service=upstream.service, error=type(error).__name__)
+def _refusal(upstream: Upstream, error: UpstreamError) -> ServiceError:
+    if isinstance(error, Unreachable):
         return UpstreamDown(f"{upstream.service} is starting or down. Try again.", retry_after=1)
-    log.warning("upstream failed", service=upstream.service, error=type(error).__name__)
     return UpstreamFailed(upstream.service)
 
 
 def open_client() -> aiohttp.ClientSession:
-    """A client that passes on what it is given: no cookies, no decompression, no headers and no retries of its own."""
-    client = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, limit_per_host=POOL, keepalive_timeout=KEEPALIVE_SECONDS),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS),
-        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-        auto_decompress=False,
-        read_bufsize=2**18,
-    )
-    # It would repeat idempotent requests on a connection that was just closed, beyond any budget.
-    client._retry_connection = False  # noqa: SLF001
-    return client
+    """A client for what is not a caller's request: health, as it is asked of the services."""
+    return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())

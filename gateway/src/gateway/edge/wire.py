@@ -7,11 +7,9 @@ import resource
 from http import HTTPStatus
 
 import httptools
-from cme_kit.problems import ServiceError, problem_response
-from opentelemetry import trace
+from cme_kit.problems import ServiceError
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from gateway.edge import tracing
 from gateway.edge.bodies import RequestTimeout
 from gateway.edge.limits import (
     HEADERS_LIMIT,
@@ -22,6 +20,7 @@ from gateway.edge.limits import (
     MethodNotAllowed,
     TargetTooLong,
 )
+from gateway.edge.tracing import Spans
 
 #: What the parser takes before it stops reading; what is over the limits of the API is refused later, with figures.
 SPARE = 2
@@ -29,6 +28,9 @@ SPARE = 2
 LINGER_BYTES = 8 * 2**20
 #: Files and connections besides those of clients.
 RESERVED_FILES = 300
+
+
+_NOWHERE = Spans(None)
 
 
 class StrictHttp(HttpToolsProtocol):
@@ -151,10 +153,8 @@ class StrictHttp(HttpToolsProtocol):
             # The application has only seen the head: for it the client is gone.
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        span = tracing.begin("_OTHER", "wire", "", None)
-        with trace.use_span(span):
-            response = problem_response(error.status, error.code, error.detail, headers=error.headers)
-        tracing.finish(span, error.status)
+        # No span: the method and the path may be what is wrong, and who floods us would fill the trace store.
+        response = _NOWHERE.begin("", "", "", None).problem(error, error.headers)
         lines = [STATUS_LINE[error.status]]
         for name, value in (*self.server_state.default_headers, *response.raw_headers, (b"connection", b"close")):
             lines += [name, b": ", value, b"\r\n"]

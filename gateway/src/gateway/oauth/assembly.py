@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from gateway.accounts.service import Accounts
 from gateway.audit.service import Audit
 from gateway.clients.service import Clients
+from gateway.edge.tracing import Spans
 from gateway.oauth import openid, pages, registration, registration_api, repository, router
 from gateway.oauth.authentication import ClientAuthentication
 from gateway.oauth.authorization import Authorizations
@@ -60,6 +61,7 @@ class Ground:
     keys: SigningKeys
     verifier: TokenVerifier
     usage: Usage
+    spans: Spans
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def compose(ground: Ground) -> AuthorizationServer:
         PushedRequests(issuer, authentication, possession, rows, mint, clock),
         authentication,
         ground.usage,
+        ground.spans,
     )
     provided: dict[type, Any] = {
         Authorizations: Authorizations(issuer, ground.clients, rows, mint, ground.audit, clock),

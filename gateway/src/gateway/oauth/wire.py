@@ -17,10 +17,9 @@ from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError, OAut
 from cme_kit.metrics import observe_request
 from cme_kit.mongo import PyMongoError
 from cme_kit.problems import ServiceError
-from opentelemetry import trace
 from starlette.types import Receive, Scope, Send
 
-from gateway.edge import tracing
+from gateway.edge.tracing import Spans
 from gateway.oauth.authentication import ClientAuthentication
 from gateway.oauth.inspection import Inspection
 from gateway.oauth.parameters import claimed_client_id, single_values
@@ -73,12 +72,14 @@ class BackChannel:
         pushed: PushedRequests,
         authentication: ClientAuthentication,
         usage: Usage,
+        spans: Spans,
     ) -> None:
         self._tokens = tokens
         self._inspection = inspection
         self._pushed = pushed
         self._authentication = authentication
         self._usage = usage
+        self._spans = spans
         self.endpoints: dict[str, Endpoint] = {
             "/oauth/token": self._token,
             "/oauth/introspect": self._introspect,
@@ -96,15 +97,15 @@ class BackChannel:
             if call is None or _goes_without_saying(path, call):
                 status, headers, body = refused or await self._answered(path, call)
                 if status >= HTTPStatus.BAD_REQUEST:
-                    span = tracing.begin("POST", "oauth", path, None, began_ns)
-                    trace_id = span.get_span_context().trace_id
-                    tracing.finish(span, status)
+                    span = self._spans.begin("POST", "oauth", path, None, began_ns)
+                    trace_id = span.trace_id
+                    span.end(status)
             else:
-                span = tracing.begin("POST", "oauth", path, None, began_ns)
-                trace_id = span.get_span_context().trace_id
-                with trace.use_span(span, end_on_exit=False):
+                span = self._spans.begin("POST", "oauth", path, None, began_ns)
+                trace_id = span.trace_id
+                with span.current():
                     status, headers, body = await self._answered(path, call)
-                tracing.finish(span, status)
+                span.end(status)
             if call is not None:
                 self._note(path, call, status, time.perf_counter() - began, trace_id)
             headers = [*headers, (b"content-length", b"%d" % len(body))]

@@ -51,15 +51,15 @@ def create_service_app(
     `lifespan` opens the platform, builds the services and calls `provide`.
     """
     configure_logging(service, settings.log_format)
-    provider = start_tracing(service, settings)
+    tracing = start_tracing(service, settings)
 
     @asynccontextmanager
     async def with_verifier(app: FastAPI) -> AsyncIterator[None]:
         app.state.verifier = TokenVerifier(settings.issuer, settings.public_url, keys_at(settings.jwks_url))
         async with lifespan(app):
             yield
-        if provider is not None:
-            provider.shutdown()
+        if tracing is not None:
+            tracing.shutdown()
 
     app = FastAPI(
         title=title,

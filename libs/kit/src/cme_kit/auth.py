@@ -31,7 +31,8 @@ from cme_kit.problems import ServiceError, Unavailable
 ALGORITHMS = ["ES256"]
 TOKEN_TYPE = "at+jwt"
 LEEWAY_SECONDS = 5
-CACHED_TOKENS = 4096
+#: Each takes about a kilobyte; more callers than this at once pay for a signature check each time.
+CACHED_TOKENS = 16_384
 #: An unknown key id makes us read the keys again, but not more often than this.
 REFETCH_SECONDS = 5.0
 SEND_A_TOKEN = "Send an access token as `Authorization: Bearer …`, or `DPoP …` when it is bound to a key."

@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Mapping, MutableMapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -15,8 +16,9 @@ from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Decision
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.util.types import AttributeValue
 
@@ -54,7 +56,40 @@ def configure_logging(service: str, log_format: str) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
 
 
-def start_tracing(service: str, settings: DeployableSettings) -> TracerProvider | None:
+class _Described(Resource):
+    """What a process says of itself; the exporter looks it up for each span, and the SDK's would be serialised each time."""
+
+    _hashed: int | None = None
+
+    def __hash__(self) -> int:
+        if self._hashed is None:
+            self._hashed = super().__hash__()
+        return self._hashed
+
+
+@dataclass(frozen=True)
+class Tracing:
+    """Where the spans of this process go."""
+
+    provider: TracerProvider
+    processor: SpanProcessor
+    resource: Resource
+
+    def samples(self, parent: SpanContext | None, trace_id: int, name: str) -> bool:
+        """Whether to record a span: as its parent was, or as the sampler decides (OTEL_TRACES_SAMPLER)."""
+        if parent is not None:
+            return parent.trace_flags.sampled
+        sampler = self.provider.sampler
+        if sampler is DEFAULT_ON:
+            return True
+        return sampler.should_sample(None, trace_id, name).decision is Decision.RECORD_AND_SAMPLE
+
+    def shutdown(self) -> None:
+        """Send what is left and stop."""
+        self.provider.shutdown()
+
+
+def start_tracing(service: str, settings: DeployableSettings) -> Tracing | None:
     """Export spans to the configured receiver, or None when there is none.
 
     A request, a transaction, a publish and a process have a span each; a database command has none: with the
@@ -62,12 +97,14 @@ def start_tracing(service: str, settings: DeployableSettings) -> TracerProvider 
     """
     if settings.otlp_endpoint is None:
         return None
-    resource = Resource.create({"service.name": service, "service.namespace": "cme"})
+    made = Resource.create({"service.name": service, "service.namespace": "cme"})
+    resource = _Described(made.attributes, made.schema_url)
     provider = TracerProvider(resource=resource)
     exporter = OTLPSpanExporter(endpoint=settings.otlp_endpoint.rstrip("/") + "/v1/traces", timeout=5)
-    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=1_000))
+    processor = BatchSpanProcessor(exporter, schedule_delay_millis=1_000)
+    provider.add_span_processor(processor)
     trace.set_tracer_provider(provider)
-    return provider
+    return Tracing(provider, processor, resource)
 
 
 def trace_requests(app: FastAPI) -> None:
