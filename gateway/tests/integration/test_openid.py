@@ -16,9 +16,18 @@ from .signers import parameters
 SCOPES = ["openid", "profile", "email", "enrolment.people:write"]
 
 
+THERE = {"redirect_uri": "https://app.example/callback"}
+
+
 @pytest.fixture
 def app(gateway: Any) -> str:
     return str(gateway.app(scopes=SCOPES))
+
+
+@pytest.fixture
+def web(gateway: Any) -> str:
+    """An app that nobody else can be taken for, because only it is answered at its address."""
+    return str(gateway.app(scopes=SCOPES, redirect_uris=[THERE["redirect_uri"]]))
 
 
 def id_token_of(gateway: Any, tokens: dict[str, Any]) -> dict[str, Any]:
@@ -80,45 +89,51 @@ def test_userinfo_is_for_people_alone(gateway: Any) -> None:
     assert gateway.http.get("/oauth/userinfo", headers=gateway.bearer(gateway.machine())).status_code == 403
 
 
-def test_prompt_none_asks_nobody(gateway: Any, app: str, helpers: Any) -> None:
+def test_prompt_none_asks_nobody(gateway: Any, web: str, helpers: Any) -> None:
     person, (_, challenge) = gateway.person(), helpers.pkce()
     quiet = {"scope": "openid", "prompt": "none"}
 
-    stranger = parameters(person.authorize(app, challenge, **quiet).headers["location"])
+    stranger = parameters(person.authorize(web, challenge, **THERE, **quiet).headers["location"])
     assert (stranger["error"], stranger["state"], stranger["iss"]) == ("login_required", "a state", gateway.url)
-    person.consent_page(app, challenge, scope="openid")
-    undecided = parameters(person.authorize(app, challenge, **quiet).headers["location"])
+    person.consent_page(web, challenge, **THERE, scope="openid")
+    undecided = parameters(person.authorize(web, challenge, **THERE, **quiet).headers["location"])
     assert undecided["error"] == "consent_required"
-    person.allow(app, challenge, scope="openid")
-    assert "code" in parameters(person.authorize(app, challenge, **quiet).headers["location"])
+    person.allow(web, challenge, **THERE, scope="openid")
+    assert "code" in parameters(person.authorize(web, challenge, **THERE, **quiet).headers["location"])
 
 
-def test_prompt_login_wants_a_new_sign_in_and_then_goes_on(gateway: Any, app: str, helpers: Any) -> None:
+def test_prompt_login_wants_a_new_sign_in_and_then_goes_on(gateway: Any, web: str, helpers: Any) -> None:
     person, (_, challenge) = gateway.person(), helpers.pkce()
-    person.allow(app, challenge, scope="openid")
+    person.allow(web, challenge, **THERE, scope="openid")
 
-    asked = person.authorize(app, challenge, scope="openid", prompt="login")
+    asked = person.authorize(web, challenge, **THERE, scope="openid", prompt="login")
     assert asked.headers["location"].startswith("/login")
     back = person.sign_in(asked.headers["location"])
 
     assert "code" in parameters(person.browser.get(back.headers["location"]).headers["location"])
 
 
-def test_max_age_wants_a_recent_sign_in(gateway: Any, app: str, helpers: Any) -> None:
+def test_max_age_wants_a_recent_sign_in(gateway: Any, web: str, helpers: Any) -> None:
     person, (_, challenge) = gateway.person(), helpers.pkce()
-    person.allow(app, challenge, scope="openid")
+    person.allow(web, challenge, **THERE, scope="openid")
 
-    assert "code" in parameters(person.authorize(app, challenge, scope="openid", max_age="600").headers["location"])
+    assert "code" in parameters(
+        person.authorize(web, challenge, **THERE, scope="openid", max_age="600").headers["location"]
+    )
     time.sleep(1.1)  # the smallest age that is not enough
     for age in ("1", "0"):
-        assert person.authorize(app, challenge, scope="openid", max_age=age).headers["location"].startswith("/login")
+        assert (
+            person.authorize(web, challenge, **THERE, scope="openid", max_age=age)
+            .headers["location"]
+            .startswith("/login")
+        )
 
 
-def test_prompt_consent_asks_again(gateway: Any, app: str, helpers: Any) -> None:
+def test_prompt_consent_asks_again(gateway: Any, web: str, helpers: Any) -> None:
     person, (_, challenge) = gateway.person(), helpers.pkce()
-    person.allow(app, challenge, scope="openid")
+    person.allow(web, challenge, **THERE, scope="openid")
 
-    page = person.authorize(app, challenge, scope="openid", prompt="consent")
+    page = person.authorize(web, challenge, **THERE, scope="openid", prompt="consent")
 
     assert page.status_code == 200
     assert "decision" in page.text

@@ -59,17 +59,30 @@ def test_a_persons_scopes_are_those_of_role_and_client_and_request(gateway: Any)
 
 
 def test_consent_is_asked_once_per_client_and_scope(gateway: Any, helpers: Any) -> None:
-    app, person = gateway.app(), gateway.person()
+    there = "https://app.example/callback"
+    app, person = gateway.app(redirect_uris=[there]), gateway.person()
     _, challenge = helpers.pkce()
-    person.allow(app, challenge, scope="enrolment.people:write")
+    person.allow(app, challenge, scope="enrolment.people:write", redirect_uri=there)
 
-    again = person.authorize(app, challenge, scope="enrolment.people:write")
-    wider = person.authorize(app, challenge)
+    again = person.authorize(app, challenge, scope="enrolment.people:write", redirect_uri=there)
+    wider = person.authorize(app, challenge, redirect_uri=there)
 
     assert again.status_code == 303
     assert "code" in helpers.answer_of(again)
     assert wider.status_code == 200
     assert "asks for access" in wider.text
+
+
+def test_a_program_on_the_same_machine_may_be_another_one_so_it_is_asked_each_time(gateway: Any, helpers: Any) -> None:
+    app, person = gateway.app(), gateway.person()
+    _, challenge = helpers.pkce()
+    person.allow(app, challenge)
+
+    again = person.authorize(app, challenge)
+    quiet = person.authorize(app, challenge, prompt="none")
+
+    assert (again.status_code, "asks for access" in again.text) == (200, True)
+    assert helpers.answer_of(quiet)["error"] == "consent_required"
 
 
 def test_a_denial_is_told_to_the_app(gateway: Any, helpers: Any) -> None:
@@ -180,14 +193,16 @@ def test_sessions_consents_and_tokens_survive_a_kill(
     gateway_process: Any, killed_and_started: Any, helpers: Any, tmp_path: Path
 ) -> None:
     gateway = gateway_process
-    app, person = gateway.app(), gateway.person()
+    there = "https://app.example/callback"
+    app, web, person = gateway.app(), gateway.app(redirect_uris=[there]), gateway.person()
     tokens = person.tokens(app)
     revoked = person.tokens(app)
+    person.allow(web, helpers.pkce()[1], redirect_uri=there)
     gateway.http.post("/oauth/revoke", data={"token": revoked["refresh_token"], "client_id": app})
 
     killed_and_started(gateway, tmp_path)
 
-    assert "code" in helpers.answer_of(person.authorize(app, helpers.pkce()[1]))
+    assert "code" in helpers.answer_of(person.authorize(web, helpers.pkce()[1], redirect_uri=there))
     assert status_at_the_edge(gateway, tokens["access_token"]) == 200
     assert status_at_the_edge(gateway, revoked["access_token"]) == 401
     assert refresh(gateway, app, tokens["refresh_token"]).status_code == 200

@@ -97,6 +97,10 @@ class Client:
         """Whether its tokens are of use only with its key."""
         return self.dpop_bound or self.profile is Profile.FAPI
 
+    def is_assured_at(self, redirect_uri: str) -> bool:
+        """Whether nobody else can be answered there: a program on the same machine could (RFC 8252 section 8.6)."""
+        return not self.self_registered and (not self.is_public or redirect_uri.startswith("https://"))
+
     def may_redirect_to(self, uri: str) -> bool:
         """Exact match (RFC 9700 section 2.1); only the port of a loopback address is free (RFC 8252 section 7.3)."""
         if uri in self.redirect_uris:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -65,6 +65,8 @@ class Clients:
         self._known: OrderedDict[str, Client] = OrderedDict()
         #: Told the id of each client that changed here, so that other replicas hear of it.
         self.on_change: Callable[[str], None] = lambda _client_id: None
+        #: Done with the id of a client in the transaction that removes it.
+        self.with_removal: list[Callable[[Transaction, str], Awaitable[None]]] = []
 
     async def ensure_bootstrap(self, client_id: str, secret: str) -> None:
         """Make the client that registers the others be as the settings say."""
@@ -157,6 +159,8 @@ class Clients:
         """Forget a client; nobody takes its tokens any more. Raises NotFound."""
         if not await self._repository.remove(client_id, self._clock.now(), tx.session):
             raise NotFound("client")
+        for act in self.with_removal:
+            await act(tx, client_id)
         await self._audit.record(Act.CLIENT_REMOVED, actor=actor, subject=client_id, session=tx.session)
         tx.after_commit(lambda: self._changed(client_id))
 

@@ -105,6 +105,7 @@ class Authorizations:
             state=values.get("state"),
             code_challenge=values["code_challenge"],
             unknown_client=client.self_registered,
+            assured=client.is_assured_at(values["redirect_uri"]),
             nonce=values.get("nonce"),
             dpop_jkt=(pushed.dpop_jkt if pushed else None) or values.get("dpop_jkt"),
             prompt=frozenset(values.get("prompt", "").split()),
@@ -136,12 +137,12 @@ class Authorizations:
         return scopes
 
     async def must_ask(self, request: AuthorizationRequest, account: Account, scopes: frozenset[str]) -> bool:
-        """Whether the person has to be asked: not when they allowed this client all of it before.
+        """Whether the person has to be asked: not when they allowed this client, and surely this one, all of it before.
 
         Raises RefusedThere for `prompt=none`.
         """
         consented = await self._grants.consented(account.subject, request.client_id, self._clock.now())
-        ask = "consent" in request.prompt or not scopes <= consented
+        ask = "consent" in request.prompt or not request.assured or not scopes <= consented
         if ask and "none" in request.prompt:
             raise RefusedThere(self._refusal(request, "consent_required", "The person has not allowed it yet."))
         return ask

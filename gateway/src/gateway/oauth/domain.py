@@ -44,6 +44,8 @@ class AuthorizationRequest:
     code_challenge: str
     #: Whether nobody here has looked at the client.
     unknown_client: bool = False
+    #: Whether only that client can receive the answer; else it may be another program that uses its name.
+    assured: bool = True
     nonce: str | None = None
     #: The key that the code is bound to (RFC 9449 section 10).
     dpop_jkt: str | None = None
