@@ -141,7 +141,9 @@ async def _running(
     )
     hooks = webhooks.compose(
         webhooks.Ground(
-            *(settings, database, outbox, clock, notices, pepper, audit, clients), erase=persons.erasure.person_erased
+            *(settings, database, outbox, clock, notices, pepper, audit, clients),
+            erase=persons.erasure.person_erased,
+            tell_owner=persons.webhook_disabled,
         )
     )
     portal_stands_on = {**persons.provided, **hooks.provided, Limits: routes.limits, Usage: usage}

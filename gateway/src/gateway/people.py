@@ -12,7 +12,7 @@ import aiohttp
 from cme_kit.clock import Clock
 from cme_kit.leases import Lease
 from cme_kit.mongo import Database
-from cme_kit.outbox import Outbox
+from cme_kit.outbox import Outbox, Transaction
 from cme_kit.pages import Pages
 from cme_kit.tasks import Tasks
 from fastapi import FastAPI
@@ -31,8 +31,10 @@ from gateway.accounts.service import Accounts
 from gateway.accounts.sessions import Sessions
 from gateway.accounts.throttle import Throttle
 from gateway.audit.service import Audit
+from gateway.clients.domain import Client
 from gateway.clients.service import Clients
 from gateway.mail import repository as letter_rows
+from gateway.mail.domain import Kind
 from gateway.mail.service import Links, Mail
 from gateway.oauth import consent_repository as consent_rows
 from gateway.oauth.consents import Consents
@@ -100,6 +102,12 @@ class People:
     http: aiohttp.ClientSession
     mail: Mail
     erasure: Erasure
+
+    async def webhook_disabled(self, tx: Transaction, client: Client) -> None:
+        """Write to who made a client that a webhook of it is disabled."""
+        owner = await self.accounts.find(client.owner) if client.owner else None
+        if owner is not None:
+            await self.mail.tell(owner, Kind.WEBHOOK_DISABLED, tx)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -182,6 +182,7 @@ async def test_each_organisation_is_told_of_its_own_learner_and_operators_of_all
         await rig.happen(event)
         await rig.turn()
 
+    assert await rig.database.collection("webhook_concerned").find_one({"_id": learner.person_id}) is None
     from_agreement_on = ["agreement.approved", "credential.issued", "credential.revoked", "credit.assessed"]
     of_home = ["application.ranked", "application.submitted", "evidence.submitted", "learner.enrolled"]
     assert home.told() == sorted([*of_home, *from_agreement_on, "offering.cancelled", "person.erased"])

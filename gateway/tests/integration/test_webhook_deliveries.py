@@ -11,6 +11,7 @@ import pytest
 from cme_contracts.curriculum import OfferingCancelled
 from cme_contracts.gateway import WebhookDisabled
 from cme_kit.ids import new_id
+from cme_kit.problems import NotFound
 from cme_kit.telemetry import current_traceparent, tracer
 from cme_kit.testing import Engines, eventually, free_port
 from cryptography import x509
@@ -187,6 +188,7 @@ async def test_gone_disables_the_webhook_and_the_clients_other_webhooks_are_told
     disabled = await rig.webhooks.find(client, webhook.webhook_id)
     assert (disabled.status, disabled.disabled_reason) == ("disabled", "gone")
     assert disabled.disabled_at == rig.clock.now()
+    assert rig.written_to == [client]
     assert await rig.states(client, webhook) == {first: State.FAILED}
     [told] = another_receiver.received
     event = verify_v1a(str(watching.keys[0].public_key), told)
@@ -480,6 +482,21 @@ async def test_a_disabled_client_is_told_nothing(rig: Rig, client: Client, recei
     await rig.turn()
 
     assert receiver.received == []
+
+
+async def test_the_webhooks_of_a_removed_client_are_gone_with_it(rig: Rig, client: Client, receiver: Receiver) -> None:
+    webhook = await rig.webhook(client, receiver.url, OfferingCancelled)
+    kept = await rig.webhook(await rig.client(), receiver.url, OfferingCancelled)
+    event_id = await rig.happen(cancelled())
+
+    await rig.transaction(lambda tx: rig.clients.remove(tx, client.client_id, "test"))
+    await rig.turn()
+
+    with pytest.raises(NotFound):
+        await rig.webhooks.find(client, webhook.webhook_id)
+    rows = await rig.database.collection("webhook_deliveries").find({})
+    assert [(row["webhook_id"], row["state"]) for row in rows] == [(kept.webhook_id, "delivered")]
+    assert [got.message_id for got in receiver.received] == [event_id]
 
 
 async def test_what_happened_before_a_webhook_was_made_is_not_told(

@@ -62,6 +62,8 @@ class Rig:
     outbox: Outbox
     clients: Clients
     client_rows: ClientRepository
+    #: The clients whose owners were written to.
+    written_to: list[Client]
     sequences: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -177,13 +179,20 @@ async def rigged(
     pepper, rows = Pepper("a pepper of the tests"), ClientRepository(database)
     clients = Clients(rows, pepper, audit, clock)
     await prepare_database(database, [*assembly.INDEXES, *client_rows.INDEXES])
+    written_to: list[Client] = []
+
+    async def write(_tx: Transaction, client: Client) -> None:
+        written_to.append(client)
+
     ground = assembly.Ground(
         *(Settings.model_validate(values), database, outbox, clock, Notices("cme.gateway.notices")),
-        *(pepper, audit, clients, lookup),
+        *(pepper, audit, clients),
+        lookup=lookup,
+        tell_owner=write,
     )
     parts = assembly.compose(ground)
     async with parts.sender:
-        yield Rig(parts, clock, database, outbox, clients, rows)
+        yield Rig(parts, clock, database, outbox, clients, rows, written_to)
         await parts.worker.stop(0)
     await asyncio.sleep(0)
     await database.close()

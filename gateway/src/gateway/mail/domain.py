@@ -1,4 +1,4 @@
-"""Letters about accounts: what each kind says, and how it is put on the wire."""
+"""Letters about accounts and what belongs to them: what each kind says, and how it is put on the wire."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class Kind(StrEnum):
     PASSWORD_CHANGED = "password_changed"
     PASSKEY_ADDED = "passkey_added"
     SIGN_IN_LINKED = "sign_in_linked"
+    WEBHOOK_DISABLED = "webhook_disabled"
     #: Written and never sent, so that an unknown address takes as long as a known one.
     NOBODY = "nobody"
 
@@ -82,6 +83,18 @@ TEXTS: dict[Kind, Text] = {
         gettext_noop("Another way to sign in was linked to your account"),
         (gettext_noop("Whoever has it can sign in to your account at Cluster Manager Education."), _NOT_YOU),
         gettext_noop("Your account"),
+    ),
+    Kind.WEBHOOK_DISABLED: Text(
+        gettext_noop("A webhook of yours was disabled"),
+        (
+            gettext_noop(
+                "Its receiver answered that it is gone, or took nothing for five days. Nothing is sent to it any more."
+            ),
+            gettext_noop(
+                "Correct the receiver, make the webhook active again, and have what it missed sent once more."
+            ),
+        ),
+        gettext_noop("Your applications"),
     ),
 }
 #: Waits before the tries after the first; the last one is repeated until the letter is of no use.

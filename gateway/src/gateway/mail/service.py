@@ -33,6 +33,7 @@ PAGES = {
     Kind.CONFIRM_ADDRESS: "/signup/confirm",
     Kind.RESET_PASSWORD: "/password/new",
     Kind.ADDRESS_KNOWN: "/login",
+    Kind.WEBHOOK_DISABLED: "/portal",
 }
 log = structlog.get_logger(__name__)
 
@@ -89,7 +90,7 @@ class Mail:
         tx.after_commit(self.woken.set)
 
     async def tell(self, account: Account, kind: Kind, tx: Transaction) -> None:
-        """Tell somebody of a change of the own account (OWASP ASVS 5.0, 6.3.7), if there is an address."""
+        """Tell somebody of a change of the own account (OWASP ASVS 5.0, 6.3.7) or an application, if there is an address."""
         if account.address is not None:
             await self.write(kind, account.address, account.language, tx)
 

@@ -24,6 +24,7 @@ from cme_kit.tasks import Tasks
 from fastapi import FastAPI
 
 from gateway.audit.service import Audit
+from gateway.clients.domain import Client
 from gateway.clients.service import Clients
 from gateway.peppered import Pepper
 from gateway.settings import Settings
@@ -31,7 +32,7 @@ from gateway.webhooks import deliveries, listen_router, messages, replays, repos
 from gateway.webhooks.addresses import Guard, Lookup, system_lookup
 from gateway.webhooks.deliveries import DeliveryRepository
 from gateway.webhooks.delivery_log import DeliveryLog
-from gateway.webhooks.disabling import Disabling
+from gateway.webhooks.disabling import Disabling, TellOwner
 from gateway.webhooks.domain import Message
 from gateway.webhooks.fan_out import FanOut
 from gateway.webhooks.listening import Listening
@@ -57,6 +58,10 @@ async def keep_nothing_else(_tx: Transaction, _event: PersonErased) -> None:
     """Nobody is known beyond the events."""
 
 
+async def tell_nobody(_tx: Transaction, _client: Client) -> None:
+    """Nobody is known by address."""
+
+
 @dataclass(frozen=True)
 class Ground:
     """What webhooks stand on."""
@@ -71,6 +76,7 @@ class Ground:
     clients: Clients
     lookup: Lookup = system_lookup
     erase: Erase = keep_nothing_else
+    tell_owner: TellOwner = tell_nobody
 
 
 @dataclass(frozen=True)
@@ -137,12 +143,16 @@ def compose(ground: Ground) -> WebhookParts:
     keys = Keys(ground.pepper)
     guard = Guard(loopback=settings.webhook_private_addresses, lookup=ground.lookup)
     sender = Sender(guard, settings.webhook_timeout_seconds, clock)
-    disabling = Disabling(ground.outbox, stores.webhooks, stores.deliveries, fan_out, ground.audit, clock)
+    disabling = Disabling(
+        *(ground.outbox, stores.webhooks, stores.deliveries, fan_out),
+        *(ground.clients, ground.tell_owner, ground.audit, clock),
+    )
     worker = Worker(stores, ground.clients, keys, sender, disabling, clock, settings.webhook_timeout_seconds)
     again = Replays(
         *(database, ground.outbox, ground.clients, stores.webhooks, stores.messages, stores.deliveries, clock)
     )
     service = Webhooks(stores.webhooks, stores.deliveries, keys, guard, ground.audit, clock)
+    ground.clients.with_removal.append(service.remove_all)
     log = DeliveryLog(service, stores.messages, stores.deliveries, again, clock)
     samples = Samples(service, stores.messages, fan_out, clock)
     listening = Listening(ground.clients, stores.messages, keys, ground.notices, clock)

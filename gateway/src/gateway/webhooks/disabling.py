@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import structlog
@@ -14,12 +15,16 @@ from cme_kit.outbox import Outbox, Transaction
 
 from gateway.audit.domain import Act
 from gateway.audit.service import SYSTEM, Audit
+from gateway.clients.domain import Client
+from gateway.clients.service import Clients
 from gateway.webhooks.deliveries import DeliveryRepository
 from gateway.webhooks.domain import Attempt, Delivery, Reason, Status, Verdict, Webhook
 from gateway.webhooks.fan_out import FanOut, message_of
 from gateway.webhooks.offering import DISABLED_TYPE
 from gateway.webhooks.repository import WebhookRepository
 
+#: Tells the person who made a client, in the transaction, that a webhook of it is disabled.
+TellOwner = Callable[[Transaction, Client], Awaitable[None]]
 log = structlog.get_logger(__name__)
 
 
@@ -32,6 +37,8 @@ class Disabling:
         webhooks: WebhookRepository,
         deliveries: DeliveryRepository,
         fan_out: FanOut,
+        clients: Clients,
+        tell_owner: TellOwner,
         audit: Audit,
         clock: Clock,
     ) -> None:
@@ -39,13 +46,15 @@ class Disabling:
         self._webhooks = webhooks
         self._deliveries = deliveries
         self._fan_out = fan_out
+        self._clients = clients
+        self._tell_owner = tell_owner
         self._audit = audit
         self._clock = clock
 
     async def disable(
         self, webhook_id: str, verdict: Verdict, delivery: Delivery, token: str, attempt: Attempt
     ) -> None:
-        """Keep the last attempt, disable the webhook, give up what is pending, and tell the client's other webhooks."""
+        """Keep the last attempt, disable the webhook, give up what is pending, and tell its owner by all ways there are."""
 
         async def work(tx: Transaction) -> None:
             await self._deliveries.settle(delivery, token, attempt, verdict, tx.session)
@@ -89,4 +98,7 @@ class Disabling:
         await self._audit.record(
             Act.WEBHOOK_DISABLED, actor=SYSTEM, subject=webhook.webhook_id, details=details, session=tx.session
         )
+        client = await self._clients.find(webhook.client_id)
+        if client is not None:
+            await self._tell_owner(tx, client)
         log.warning("a webhook is disabled", webhook_id=webhook.webhook_id, reason=reason.value)

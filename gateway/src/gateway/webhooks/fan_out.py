@@ -47,6 +47,8 @@ class FanOut:
         await self.tell(tx, message)
         for record_id in _records_of(message):
             await self._learn(tx, record_id, message.organisations)
+        for record_id in values_of(event.data, offer.ends):
+            await self._concerned.forget(record_id, tx.session)
 
     async def apply_made_up(self, tx: Transaction, event: CloudEvent) -> None:
         """Tell of an event of the sandbox whoever tries things out there; it concerns nobody."""

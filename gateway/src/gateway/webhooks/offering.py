@@ -72,6 +72,8 @@ class Offer:
     through: tuple[str, ...] = ()
     #: Fields that hold the id of a record that concerns the same organisations from now on.
     tells: tuple[str, ...] = ()
+    #: Fields that hold the id of a record to which nothing more happens.
+    ends: tuple[str, ...] = ()
 
 
 def _public(event: type[Event]) -> Offer:
@@ -89,8 +91,9 @@ def _partners(
     named: tuple[str, ...] = (),
     through: tuple[str, ...] = (),
     tells: tuple[str, ...] = (),
+    ends: tuple[str, ...] = (),
 ) -> Offer:
-    return Offer(event_type_of(event), scope, named=named, through=through, tells=tells)
+    return Offer(event_type_of(event), scope, named=named, through=through, tells=tells, ends=ends)
 
 
 _LEARNER = ("enrolment_id",)
@@ -122,7 +125,7 @@ _TABLE = (
         through=_LEARNER,
         tells=_LEARNER,
     ),
-    _partners(PersonErased, _LEARNERS, through=("person_id",)),
+    _partners(PersonErased, _LEARNERS, through=("person_id",), ends=("person_id",)),
     _partners(EvidenceSubmitted, _RESULTS, through=_LEARNER),
     _partners(CreditAssessed, _RESULTS, named=(_ASSESSED,), through=_CREDIT, tells=("credit_id",)),
     _partners(MarkAmended, _RESULTS, through=_CREDIT),

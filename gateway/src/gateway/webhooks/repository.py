@@ -36,10 +36,12 @@ class WebhookRepository:
         row = await self._webhooks.find_one({"_id": webhook_id}, session)
         return _webhook(row) if row else None
 
-    async def of_client(self, client_id: str, after: str | None, limit: int) -> list[Webhook]:
+    async def of_client(
+        self, client_id: str, after: str | None, limit: int, session: Session | None = None
+    ) -> list[Webhook]:
         """A client's webhooks by id after a cursor, one more than `limit`."""
         filter_ = {"client_id": client_id, "_id": {"$gt": after or ""}}
-        rows = await self._webhooks.find(filter_, sort=[("_id", 1)], limit=limit + 1)
+        rows = await self._webhooks.find(filter_, sort=[("_id", 1)], limit=limit + 1, session=session)
         return [_webhook(row) for row in rows]
 
     async def count_of_client(self, client_id: str, session: Session) -> int:
@@ -91,6 +93,10 @@ class ConcernedRepository:
         """A record concerns these organisations as well."""
         change = {"$addToSet": {"organisations": {"$each": sorted(organisations)}}}
         await self._rows.update({"_id": record_id}, change, upsert=True, session=session)
+
+    async def forget(self, record_id: str, session: Session) -> None:
+        """Nothing more will happen to a record."""
+        await self._rows.delete({"_id": record_id}, session)
 
 
 def _row(webhook: Webhook) -> Document:

@@ -174,6 +174,15 @@ class Webhooks:
         await self._record(tx, Act.WEBHOOK_REMOVED, webhook, actor)
         tx.after_commit(lambda: self.on_removal([webhook_id]))  # the worker removes its deliveries
 
+    async def remove_all(self, tx: Transaction, client_id: str) -> None:
+        """Forget the webhooks of a client that is removed itself."""
+        found = await self._webhooks.of_client(client_id, None, MOST_WEBHOOKS, tx.session)
+        ids = [webhook.webhook_id for webhook in found]
+        for webhook_id in ids:
+            await self._webhooks.remove(webhook_id, tx.session)
+        if ids:
+            tx.after_commit(lambda: self.on_removal(ids))
+
     async def rotate(
         self, tx: Transaction, client: Client, webhook_id: str, signing: Signing | None, key: bytes, actor: str
     ) -> WebhookView:
