@@ -115,8 +115,13 @@ def _record(document: Document, answer: Document) -> _Record:
     fields = schema.get("properties", {})
     listed = next((name for name in ("items", "changes") if fields.get(name, {}).get("type") == "array"), None)
     if listed is not None:
-        return _Record(list(_resolved(document, fields[listed].get("items", {})).get("properties", {})), f"/{listed}/0")
-    return _Record(list(fields), "")
+        return _Record(_fields(_resolved(document, fields[listed].get("items", {}))), f"/{listed}/0")
+    return _Record(_fields(schema), "")
+
+
+def _fields(schema: Document) -> list[str]:
+    """The names of fields, as far as possible in the order of their declaration; committed documents sort properties."""
+    return list(dict.fromkeys((*schema.get("required", []), *schema.get("properties", {}))))
 
 
 def _resolved(document: Document, schema: Document) -> Document:
