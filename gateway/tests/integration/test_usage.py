@@ -66,8 +66,9 @@ async def test_a_client_sees_its_requests_and_no_secret_of_them(gateway: Any, us
     await asyncio.to_thread(http.get, "/credentials/v1/awards", headers=bearer)
     await asyncio.to_thread(http.get, "/outreach/unsubscribe/the-secret", headers=bearer)
 
-    unsubscribed, refused, malformed, read = await recorded(usage, client[0], 4)
+    unsubscribed, refused, malformed, read, token = await recorded(usage, client[0], 5)
 
+    assert (token.method, token.path, token.status) == ("POST", "/oauth/token", 200)
     assert (read.method, read.path, read.status, read.problem) == ("GET", PATH, 200, None)
     assert read.template == "/enrolment/v1/applications/{application_id}"
     assert len(read.trace_id) == 32

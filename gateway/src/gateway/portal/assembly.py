@@ -13,13 +13,23 @@ from fastapi import FastAPI
 
 from gateway.accounts.browser import Browser
 from gateway.clients.service import Clients
+from gateway.edge.allowances import Limits
 from gateway.peppered import Pepper
-from gateway.portal import applications_router, router
+from gateway.portal import applications_router, deliveries_router, guides_router, router, usage_router, webhooks_router
 from gateway.portal.rendering import PortalPages
 from gateway.portal.service import Portal
+from gateway.portal.usage_service import PortalUsage
+from gateway.portal.webhooks_service import PortalWebhooks
+from gateway.usage.service import Usage
+from gateway.webhooks.delivery_log import DeliveryLog
+from gateway.webhooks.samples import Samples
+from gateway.webhooks.service import Webhooks
 
 #: In this order: the applications' last route takes every address below one.
-ROUTERS = (router.router, applications_router.router)
+ROUTERS = (
+    *(router.router, guides_router.router, webhooks_router.router, deliveries_router.router),
+    *(usage_router.router, applications_router.router),
+)
 
 
 @dataclass(frozen=True)
@@ -28,8 +38,8 @@ class Ground:
 
     #: The installation's public URL.
     base: str
-    #: What handlers about people are provided with.
-    people: Mapping[type, Any]
+    #: What handlers about people, webhooks and usage are provided with.
+    provided: Mapping[type, Any]
     outbox: Outbox
     clock: Clock
     pepper: Pepper
@@ -44,7 +54,11 @@ def install(app: FastAPI) -> None:
 
 def compose(on: Ground) -> dict[type, Any]:
     """What handlers are provided with."""
+    given = on.provided
+    portal = Portal(on.clients, given[Webhooks], on.pepper, on.outbox, on.clock)
     return {
-        PortalPages: PortalPages(on.people[Pages], on.people[Browser], on.base),
-        Portal: Portal(on.clients, on.pepper, on.outbox, on.clock),
+        PortalPages: PortalPages(given[Pages], given[Browser], on.base),
+        Portal: portal,
+        PortalUsage: PortalUsage(portal, given[Usage], given[Limits], on.clock),
+        PortalWebhooks: PortalWebhooks(portal, given[Webhooks], given[DeliveryLog], given[Samples], on.outbox),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from cme_kit.http import PreconditionFailed
 from cme_kit.pages import Pages, gettext_noop
 from cme_kit.problems import ServiceError
 from fastapi import Request, Response
@@ -16,6 +17,9 @@ from gateway.clients.domain import Client
 from gateway.portal.domain import DECIDERS, Kind, kind_of
 from gateway.portal.service import Credentials, NothingForLive, TooManyApplications, new_once
 from gateway.portal.snippets import api_of, first_call
+from gateway.webhooks.delivery_log import ReplayIsRunning
+from gateway.webhooks.samples import TooManyTests
+from gateway.webhooks.service import TooManyKeys, TooManyWebhooks, WebhookIsDisabled
 
 NO_STORE = {"Cache-Control": "no-store"}
 #: Tabs of the portal, by the name that a page says it is.
@@ -30,6 +34,8 @@ REQUESTS = (gettext_noop("Requests for access"), "/portal/requests")
 APPLICATION_TABS = {
     "": gettext_noop("Settings"),
     "secrets": gettext_noop("Secrets"),
+    "usage": gettext_noop("Usage"),
+    "webhooks": gettext_noop("Webhooks"),
 }
 #: What a page says after a change, by the `done` in its address.
 DONE = {
@@ -38,6 +44,10 @@ DONE = {
     "secret-removed": gettext_noop("The secret was removed. Nobody can use it any more."),
     "approved": gettext_noop("The application was approved. It can get tokens now."),
     "refused": gettext_noop("The application was refused."),
+    "webhook-removed": gettext_noop("The webhook was removed. Nothing is sent to it any more."),
+    "webhook-disabled": gettext_noop("The webhook is disabled. What was pending was given up."),
+    "webhook-active": gettext_noop("The webhook is active again."),
+    "replay": gettext_noop("What was not delivered since then is being sent now."),
 }
 #: What a person is told when something cannot be done.
 REFUSALS = {
@@ -50,6 +60,16 @@ REFUSALS = {
     NothingForLive.code: gettext_noop(
         "Nothing of what this application may do is open to partners outside the sandbox. Choose other permissions first."
     ),
+    PreconditionFailed.code: gettext_noop(
+        "It was changed since you opened the page. Open the page again; nothing was changed."
+    ),
+    TooManyWebhooks.code: gettext_noop("This application has 20 webhooks, which is the most. Remove one first."),
+    TooManyKeys.code: gettext_noop(
+        "This webhook got two new keys within a day. Wait until an old one has ended; nothing was changed."
+    ),
+    TooManyTests.code: gettext_noop("At most 60 test events a minute. Wait a little, then try again."),
+    WebhookIsDisabled.code: gettext_noop("This webhook is disabled. Make it active first; nothing was sent."),
+    ReplayIsRunning.code: gettext_noop("Events are being sent again already. Wait until that is done."),
 }
 MISSING = gettext_noop("There is no such page, or it is not yours.")
 FAILED = gettext_noop("This could not be done. Go back and try again; nothing was changed.")
@@ -146,6 +166,8 @@ class PortalRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handled(request: Request) -> Response:
+            # Kept for what runs a form once, which compares it; the form is read from it.
+            await request.body()
             try:
                 return await handle(request)
             except ServiceError as error:

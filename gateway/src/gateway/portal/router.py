@@ -14,6 +14,7 @@ from gateway.oauth.scopes import SCOPES, in_order
 from gateway.portal.domain import KINDS, kind_of
 from gateway.portal.rendering import NO_STORE, PortalPages, PortalRoute
 from gateway.portal.service import Portal
+from gateway.portal.usage_service import PortalUsage
 
 router = APIRouter(include_in_schema=False, route_class=PortalRoute)
 PagesHere = Annotated[PortalPages, Provided(PortalPages)]
@@ -31,9 +32,16 @@ def back_to(place: str, done: str = "") -> Response:
 
 
 @router.get("/portal")
-async def home(request: Request, person: Person, pages: PagesHere, portal: PortalHere) -> Response:
-    """The steps to the first call, and the person's applications."""
-    return pages.render(request, person, "home", clients=await portal.applications(person.account), kinds=KINDS)
+async def home(
+    request: Request,
+    person: Person,
+    pages: PagesHere,
+    portal: PortalHere,
+    usage: Annotated[PortalUsage, Provided(PortalUsage)],
+) -> Response:
+    """The steps to the first call, as far as they are done, and the person's applications."""
+    clients = await portal.applications(person.account)
+    return pages.render(request, person, "home", clients=clients, called=await usage.first_called(clients), kinds=KINDS)
 
 
 @router.get("/portal/sandbox")

@@ -19,6 +19,7 @@ from gateway.oauth.scopes import in_order
 from gateway.peppered import Pepper, fingerprint
 from gateway.portal.domain import DECIDERS, MOST_APPLICATIONS, Kind, auth_method_of, grants_of, kind_of
 from gateway.portal.permissions import live_scopes, scopes_for
+from gateway.webhooks.service import MOST_WEBHOOKS, Webhooks
 
 APPLICATION = "portal application"
 ID_DIGITS = 20
@@ -57,8 +58,9 @@ def new_once() -> str:
 class Portal:
     """What a signed-in person does with the own applications; another's is as if it were not there."""
 
-    def __init__(self, clients: Clients, pepper: Pepper, outbox: Outbox, clock: Clock) -> None:
+    def __init__(self, clients: Clients, webhooks: Webhooks, pepper: Pepper, outbox: Outbox, clock: Clock) -> None:
         self._clients = clients
+        self._webhooks = webhooks
         self._pepper = pepper
         self._outbox = outbox
         self._clock = clock
@@ -66,6 +68,11 @@ class Portal:
     async def applications(self, person: Account) -> list[ClientView]:
         """A person's applications, oldest first."""
         return sorted(await self._clients.owned_by(person.subject), key=lambda client: client.created_at)
+
+    async def clients(self, person: Account) -> list[Client]:
+        """The same as clients of the authorization server."""
+        found = [await self._clients.find(view.client_id) for view in await self.applications(person)]
+        return [client for client in found if client is not None]
 
     async def application(self, person: Account, client_id: str) -> Client:
         """One of a person's applications. Raises NotFound."""
@@ -138,17 +145,19 @@ class Portal:
         await self._outbox.transaction(work)
 
     async def remove(self, person: Account, client_id: str) -> None:
-        """End an application; its tokens end within a second. Raises NotFound."""
+        """End an application with its webhooks; its tokens end within a second. Raises NotFound."""
 
         async def work(tx: Transaction) -> None:
-            await self._existing(tx, person, client_id)
+            client = await self._existing(tx, person, client_id)
+            for webhook in await self._webhooks.page(client, None, MOST_WEBHOOKS):
+                await self._webhooks.remove(tx, client, webhook.webhook_id, person.subject)
             await self._clients.remove(tx, client_id, person.subject)
 
         await self._outbox.transaction(work)
 
     async def add_secret(self, person: Account, client_id: str, once: str) -> Credentials:
         """Give an application its next secret. Raises NotFound, NoSecrets or TooManySecrets."""
-        key = _usable(once)
+        key = usable(once)
 
         async def work(tx: Transaction) -> Credentials:
             client = await self._existing(tx, person, client_id)
@@ -192,7 +201,7 @@ class Portal:
         await self._outbox.transaction(work)
 
     async def _register(self, person: Account, request: ClientRequest, once: str, status: ClientStatus) -> Credentials:
-        subject, key = person.subject, _usable(once)
+        subject, key = person.subject, usable(once)
         digits = fingerprint(self._pepper.derive(APPLICATION, subject, key))[:ID_DIGITS]
         client_id = f"{'test' if request.sandbox else 'cl'}_{digits}"
         named = request.model_copy(update={"client_id": client_id})
@@ -235,6 +244,6 @@ def _require_decider(person: Account) -> None:
         raise NotFound("page")
 
 
-def _usable(once: str) -> str:
+def usable(once: str) -> str:
     """The value of a form, or a new one for a form without."""
     return once if _ONCE.fullmatch(once) else new_once()

@@ -1,4 +1,4 @@
-"""`/openapi.json`, `/docs` and the way from `/` to the courses."""
+"""`/openapi.json`, `/docs`, `/docs/events` and the way from `/` to the courses."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from fastapi.responses import RedirectResponse
 
 from gateway.oauth.scopes import SCOPES
 from gateway.reference.document import ApiDocument
+from gateway.reference.events import entries
 
 router = APIRouter(include_in_schema=False)
 Everybody = Annotated[None, Public()]
@@ -47,6 +48,12 @@ async def overview(
         scopes=SCOPES,
         base=document.document["servers"][0]["url"],
     )
+
+
+@router.get("/docs/events")
+async def events_reference(request: Request, _: Everybody, pages: Annotated[Pages, Provided(Pages)]) -> Response:
+    """Every event that webhooks tell of."""
+    return pages.render(request, "reference_events.html", events=entries())
 
 
 @router.get("/docs/{service}")

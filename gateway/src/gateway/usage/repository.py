@@ -17,6 +17,7 @@ INDEXES = (
     Index(COUNTS, ("client_id", "day")),
     Index(COUNTS, ("day",), expire_seconds=int(timedelta(days=KEPT_DAYS).total_seconds())),
     Index(REQUESTS, ("client_id", "-_id")),
+    Index(REQUESTS, ("client_id", "status_class", "-_id")),
     Index(REQUESTS, ("at",), expire_seconds=int(KEPT_REQUESTS.total_seconds())),
 )
 #: Rows of one command; the embedded server is slow at longer lists.
@@ -82,9 +83,18 @@ class UsageRepository:
         """Store recent requests with their client's id. Raises PyMongoError."""
         await self._requests.insert_many([_request_row(client_id, request) for client_id, request in requests])
 
-    async def requests_of(self, client_id: str, before: str | None, limit: int) -> list[RecordedRequest]:
-        """A client's requests, the newest first, at most `limit`."""
+    async def used_of(self, client_id: str, day: date) -> dict[str, int]:
+        """What all replicas counted towards the quotas of a client, by group of routes."""
+        rows = await self._counts.find({"client_id": client_id, "day": _start(day)}, fields=["group", "used"])
+        return {row["group"]: row["used"] for row in rows}
+
+    async def requests_of(
+        self, client_id: str, before: str | None, limit: int, status_class: int | None = None
+    ) -> list[RecordedRequest]:
+        """A client's requests, the newest first, at most `limit`; `status_class` is the first digit of the status."""
         asked: Document = {"client_id": client_id}
+        if status_class is not None:
+            asked["status_class"] = status_class
         if before is not None:
             asked["_id"] = {"$lt": before}
         rows = await self._requests.find(asked, sort=[("_id", -1)], limit=limit)
@@ -117,6 +127,7 @@ def _request_row(client_id: str, request: RecordedRequest) -> Document:
         "path": request.path,
         "template": request.template,
         "status": request.status,
+        "status_class": request.status // 100,
         "duration_ms": request.duration_ms,
         "trace_id": request.trace_id,
         "problem": request.problem,

@@ -93,10 +93,20 @@ class Usage:
             await self.flush()
             await asyncio.sleep(max(EVERY_SECONDS, (time.monotonic() - began) / PART))
 
-    async def requests_of(self, client_id: str, before: str | None = None, limit: int = 50) -> list[RecordedRequest]:
-        """A client's recent requests, the newest first; `before` is the `record_id` of the last one of the page before."""
+    async def requests_of(
+        self, client_id: str, before: str | None = None, limit: int = 50, status_class: int | None = None
+    ) -> list[RecordedRequest]:
+        """A client's recent requests, the newest first; `before` is the `record_id` of the last one of the page before.
+
+        `status_class` is the first digit of the status.
+        """
         await self.flush()
-        return await self._repository.requests_of(client_id, before, limit)
+        return await self._repository.requests_of(client_id, before, limit, status_class)
+
+    async def used_today(self, client_id: str) -> dict[str, int]:
+        """What of today counts towards a client's quotas, by group of routes."""
+        await self.flush()
+        return await self._repository.used_of(client_id, self._clock.today())
 
     async def daily_of(self, client_id: str, days: int = 30) -> list[Daily]:
         """A client's last days with requests, the newest first, today included."""

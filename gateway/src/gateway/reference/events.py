@@ -1,0 +1,77 @@
+"""The events as their reference page shows them: who may be told, what is in them, and a sample."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+from cme_contracts.documents import event_schema
+from cme_contracts.examples import example_of
+
+from gateway.reference.schemas import Field, Schemas
+from gateway.webhooks.offering import DISABLED_TYPE, OFFERED, Offer
+
+PREFIX = "com.clustereducation."
+
+
+class Audience(StrEnum):
+    """Who may be told of an event."""
+
+    EVERYBODY = "everybody"
+    #: Whose organisation it concerns.
+    CONCERNED = "concerned"
+    #: The programme's own systems.
+    OPERATORS = "operators"
+    #: Whose webhook it is about.
+    OWNER = "owner"
+
+
+@dataclass(frozen=True)
+class EventEntry:
+    """One event."""
+
+    type: str
+    #: The type without what all have in front.
+    name: str
+    service: str
+    summary: str
+    audience: Audience
+    #: The scope that it needs.
+    scope: str | None
+    fields: list[Field]
+    sample: str
+    schema_file: str
+
+
+def audience_of(offer: Offer) -> Audience:
+    """Who may be told of an event."""
+    if offer.event_type == DISABLED_TYPE:
+        return Audience.OWNER
+    if offer.everyone:
+        return Audience.EVERYBODY
+    return Audience.CONCERNED if offer.named or offer.through else Audience.OPERATORS
+
+
+@cache
+def entries() -> tuple[EventEntry, ...]:
+    """The offered events by their type."""
+    return tuple(_entry(OFFERED[type_]) for type_ in sorted(OFFERED))
+
+
+def _entry(offer: Offer) -> EventEntry:
+    kind = offer.event_type
+    schema = event_schema(kind)
+    sample = example_of(kind).model_dump(mode="json", exclude_none=True)
+    return EventEntry(
+        type=kind.type,
+        name=kind.type.removeprefix(PREFIX),
+        service=kind.service,
+        summary=(kind.model.__doc__ or "").strip().splitlines()[0],
+        audience=audience_of(offer),
+        scope=offer.scope,
+        fields=list(Schemas(schema.get("$defs", {})).fields(schema)),
+        sample=json.dumps(sample, indent=1, ensure_ascii=False),
+        schema_file=kind.schema_file,
+    )
