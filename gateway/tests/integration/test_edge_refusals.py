@@ -112,7 +112,14 @@ def test_uploads_stream_up_to_six_mebibytes(gateway: Any) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"{", b'{"a": NaN}', b'{"a": 1e999}', b'{"a": 1, "a": 2}', b'"\\ud800"', b"\xff", b"[" * 900, b'{"a":"\\u0000"}'],
+    [
+        *(b"{", b"nul", b'{"a": 1,}', b"\xef\xbb\xbf{}", b'{"a": 1} {}', "{}".encode("utf-16")),
+        *(b'{"a": NaN}', b'{"a": Infinity}', b'{"a": -Infinity}', b'{"a": 1e999}', b'{"a": -1e999}'),
+        *(b'{"a": 18446744073709551616}', b'{"a": 1' + b"0" * 5_000 + b"}"),
+        *(b'{"a": 1, "a": 2}', b'{"a": {"b": 1, "b": 1}}', b'{"a": 1, "\\u0061": 2}'),
+        *(b'"\\ud800"', b'"\\udc00\\ud800"', b'{"a\\ud800": 1}', b"\xff", b'"\xed\xa0\x80"', b'{"a":"\\u0000"}'),
+        *(b"[" * 900, b"[" * 100_000, b"[" * 33 + b"]" * 33, b'{"a":' * 33 + b"1" + b"}" * 33),
+    ],
 )
 def test_malformed_json_reaches_no_service(gateway: Any, echo: Any, body: bytes) -> None:
     before = len(echo.echo.requests)
@@ -123,6 +130,58 @@ def test_malformed_json_reaches_no_service(gateway: Any, echo: Any, body: bytes)
 
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed_json")
     assert len(echo.echo.requests) == before
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(
+            b"[" * 32 + b"]" * 32,
+            b'{"a": -0.0}',
+            b'{"a": 9223372036854775807}',
+            b'"\\ud83d\\ude00"',
+            b'"[[[[[[' + b"[" * 40 + b'"',
+        ),
+        b"[" + b"1," * 250_000 + b"1]",
+    ],
+)
+def test_unusual_json_passes_as_it_is(gateway: Any, echo: Any, body: bytes) -> None:
+    answer = gateway.http.post(
+        "/credentials/v1/verification", content=body, headers={"Content-Type": "application/json"}
+    )
+
+    assert answer.status_code == 200
+    assert echo.echo.requests[-1]["sha256"] == hashlib.sha256(body).hexdigest()
+
+
+def test_a_body_has_a_mebibyte_and_not_a_byte_more(gateway: Any) -> None:
+    json = {"Content-Type": "application/json"}
+
+    answers = [
+        gateway.http.post("/verify", content=b'"' + b"a" * size + b'"', headers=json) for size in (1_048_574, 1_048_575)
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 413]
+    assert answers[1].json()["code"] == "body_too_large"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nothing",
+        "/sandbox/nothing",
+        "/oauth/nothing",
+        "/gateway/v1/clients",
+        "/enrolment/v1/calls/call_1/applications",
+        "/courses?" + "a" * 9_000,
+    ],
+)
+def test_every_refusal_names_a_trace(gateway: Any, path: str) -> None:
+    answer = gateway.http.get(path)
+
+    assert answer.status_code in (401, 404, 414)
+    assert len(answer.json()["trace_id"]) == 32
+    assert answer.headers["cache-control"] == "no-store"
 
 
 def test_compressed_requests_are_refused(gateway: Any) -> None:

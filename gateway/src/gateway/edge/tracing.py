@@ -35,6 +35,11 @@ class Spans:
     def __init__(self, tracing: Tracing | None) -> None:
         self._tracing = tracing
 
+    @property
+    def exports(self) -> bool:
+        """Whether anybody receives them."""
+        return self._tracing is not None
+
     def begin(
         self, method: str, service: str, path: str, sent: bytes | None, began_ns: int | None = None
     ) -> RequestSpan:
