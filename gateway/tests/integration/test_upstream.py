@@ -18,6 +18,7 @@ import httpx
 import pytest
 from cme_kit.testing import Engines, free_port
 from joserfc.jwk import ECKey
+from pymongo import MongoClient
 
 from .conftest import EchoServer, Gateway, start, stop
 from .people import hidden
@@ -186,19 +187,18 @@ def test_a_first_sign_in_makes_an_account_if_its_person_wants_one(setting: Setti
     assert again.headers["location"] == "/portal"
 
 
-def test_an_account_made_so_may_do_no_more_than_one_that_was_signed_up(setting: Setting) -> None:
+def test_an_account_made_so_may_do_no_more_than_one_that_was_signed_up(setting: Setting, engines: Engines) -> None:
     browser = setting.browser()
     browser.sign_in("carol")
     browser.make_account()
 
-    accounts = setting.gateway.http.get(
-        "/gateway/v1/accounts", params={"limit": 500}, headers=setting.gateway.registrar()
-    ).json()["items"]
-
-    (made,) = [account for account in accounts if account["display_name"] == "–"]
+    with MongoClient[dict[str, Any]](engines.mongo_url) as client:
+        (link,) = client.gateway.upstream_links.find({"_id": f"{setting.issuers[0]} carol"})
+        (made,) = client.gateway.accounts.find({"_id": link["subject"]})
     assert made["roles"] == ["developer"]
     assert made["organisation_id"] is None
-    assert made["username"] == made["subject"]
+    assert made["username"] == link["subject"]
+    assert made["password_hash"] is None
 
 
 def test_nobody_gets_an_account_of_somebody_with_the_same_name_or_address(setting: Setting) -> None:
