@@ -116,7 +116,8 @@ def launcher(tmp_path: Path) -> Iterator[Launcher]:
     for deployable in DEPLOYABLES:
         package = tmp_path / "standins" / deployable.module
         package.mkdir(parents=True)
-        (package / "__init__.py").touch()
+        # In front of the real package, whose other modules the stack's own processes import.
+        (package / "__init__.py").write_text("__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n")
         shutil.copy(Path(__file__).with_name("standin.py"), package / "__main__.py")
     made = Launcher(tmp_path)
     yield made
