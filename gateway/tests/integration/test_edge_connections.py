@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 from cme_kit.testing import free_port
-from gateway.edge import upstream_http
-from gateway.edge.upstream_http import BrokenAnswer, Disconnected, Pool, Unreachable, UpstreamError
+from gateway.edge import pools
+from gateway.edge.pools import Pool
+from gateway.edge.upstream_http import BrokenAnswer, Disconnected, Unreachable, UpstreamError
 
 Streams = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -291,7 +292,7 @@ async def test_who_gives_up_takes_no_connection_from_the_next() -> None:
 
 
 async def test_more_requests_than_connections_wait_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream_http, "MOST_CONNECTIONS", 4)
+    monkeypatch.setattr(pools, "MOST_CONNECTIONS", 4)
 
     async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while await service.head(reader):
@@ -306,7 +307,7 @@ async def test_more_requests_than_connections_wait_for_one(monkeypatch: pytest.M
 
 
 async def test_places_of_closed_connections_are_given_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream_http, "MOST_CONNECTIONS", 2)
+    monkeypatch.setattr(pools, "MOST_CONNECTIONS", 2)
     closing = always(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", keep=False)
 
     async with pool_to(closing) as (pool, service):
@@ -317,8 +318,8 @@ async def test_places_of_closed_connections_are_given_on(monkeypatch: pytest.Mon
 
 
 async def test_who_waits_too_long_for_a_connection_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream_http, "MOST_CONNECTIONS", 1)
-    monkeypatch.setattr(upstream_http, "CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr(pools, "MOST_CONNECTIONS", 1)
+    monkeypatch.setattr(pools, "CONNECT_SECONDS", 0.1)
     ends = asyncio.Event()
 
     async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

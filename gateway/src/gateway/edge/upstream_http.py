@@ -7,20 +7,11 @@ what a reverse proxy needs and nothing else: no redirects, no cookies, no decomp
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
-from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import httptools
 
-#: Below the 5 s after which uvicorn closes an idle connection, so that no request meets a closing one.
-KEEPALIVE_SECONDS = 4.0
-CONNECT_SECONDS = 2.0
-#: Connections to one service: what waits for a slow one takes none of another.
-MOST_CONNECTIONS = 256
 #: Bytes of an answer that wait here for a slow caller before the service has to wait.
 HIGH_WATER = 256 * 1024
 HEADERS_LIMIT = 64 * 1024
@@ -51,8 +42,8 @@ class Answer:
 
     __slots__ = ("_chunks", "_connection", "_waiting", "complete", "content_length", "failure", "headers", "status")
 
-    def __init__(self, connection: _Connection) -> None:
-        self._connection: _Connection | None = connection
+    def __init__(self, connection: Connection) -> None:
+        self._connection: Connection | None = connection
         self._chunks: deque[bytes] = deque()
         self._waiting: asyncio.Future[None] | None = None
         self.status = 0
@@ -103,10 +94,10 @@ class Answer:
             self._waiting.set_result(None)
 
 
-class _Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """One connection to a service, with one request on its way at most."""
 
-    def __init__(self, release: Callable[[_Connection], None], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, release: Callable[[Connection], None], loop: asyncio.AbstractEventLoop) -> None:
         self._release = release
         self._loop = loop
         self._parser = httptools.HttpResponseParser(self)
@@ -179,9 +170,11 @@ class _Connection(asyncio.Protocol):
     # -- what the event loop says
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The service took the connection."""
         self._transport = transport  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
+        """Bytes of an answer."""
         if self._answer is None:
             # Nobody asked: what comes now would be taken for the answer to the next request.
             self.abort()
@@ -193,9 +186,11 @@ class _Connection(asyncio.Protocol):
             self.abort()
 
     def eof_received(self) -> bool:
+        """The service sends no more: the connection is closed."""
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is closed."""
         self.closed = True
         if self._answer is not None and self._until_close and exc is None:
             self._complete()
@@ -205,9 +200,11 @@ class _Connection(asyncio.Protocol):
         self._release(self)
 
     def pause_writing(self) -> None:
+        """The service takes bytes slower than they come."""
         self._writable = self._loop.create_future()
 
     def resume_writing(self) -> None:
+        """It takes them again."""
         if self._writable is not None:
             writable, self._writable = self._writable, None
             if not writable.done():
@@ -216,6 +213,7 @@ class _Connection(asyncio.Protocol):
     # -- what the parser says
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or a trailer, which nobody reads."""
         self._head_bytes += len(name) + len(value)
         if self._answer is None or self._head_bytes > HEADERS_LIMIT:
             raise BrokenAnswer("more headers than there should be")
@@ -223,6 +221,7 @@ class _Connection(asyncio.Protocol):
             self._answer.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
+        """The head is here: whoever asked may go on."""
         answer, status = self._answer, self._parser.get_status_code()
         assert answer is not None
         if status < INTERIM:
@@ -251,6 +250,7 @@ class _Connection(asyncio.Protocol):
             self._complete(keep=keep)
 
     def on_body(self, body: bytes) -> None:
+        """A part of the body."""
         assert self._answer is not None
         self._unread += len(body)
         if self._unread > HIGH_WATER and not self._paused and self._transport is not None:
@@ -259,6 +259,7 @@ class _Connection(asyncio.Protocol):
         self._answer.add(body)
 
     def on_message_complete(self) -> None:
+        """The last part has come."""
         if self._answer is not None and self._answer.status:
             self._complete(keep=self._parser.should_keep_alive())
 
@@ -284,135 +285,3 @@ class _Connection(asyncio.Protocol):
             self._head.set_exception(failure)
         else:
             answer.end(BrokenAnswer("the answer broke off"))
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a service is."""
-
-    host: str
-    port: int
-    #: In front of every target.
-    path: str
-    tls: ssl.SSLContext | None
-
-    @classmethod
-    def of(cls, url: str) -> Origin:
-        """The origin of a base URL."""
-        parts = urlsplit(url)
-        tls = ssl.create_default_context() if parts.scheme == "https" else None
-        return cls(parts.hostname or "", parts.port or (443 if tls else 80), parts.path.rstrip("/"), tls)
-
-    @property
-    def host_header(self) -> bytes:
-        """What goes into `Host`."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        usual = self.port == (443 if self.tls else 80)
-        return (host if usual else f"{host}:{self.port}").encode()
-
-
-class Pool:
-    """The connections to one service."""
-
-    def __init__(self, url: str) -> None:
-        self.origin = Origin.of(url)
-        self._host = self.origin.host_header
-        self._path = self.origin.path.encode()
-        self._idle: deque[_Connection] = deque()
-        self._open: set[_Connection] = set()
-        self._connecting = 0
-        self._waiting: deque[asyncio.Future[_Connection | None]] = deque()
-
-    async def ask(self, method: bytes, target: bytes, headers: Headers, content: Content, length: int | None) -> Answer:
-        """The answer to a request, once its head is here; `length` is that of the content, None when it is not known.
-
-        Raises UpstreamError, or what `content` raises.
-        """
-        if isinstance(content, bytes):
-            length = len(content)
-        chunked = content is not None and length is None
-        lines = [method, b" ", self._path, target, b" HTTP/1.1\r\nhost: ", self._host, b"\r\n"]
-        for name, value in headers:
-            lines += (name, b": ", value, b"\r\n")
-        if chunked:
-            lines.append(b"transfer-encoding: chunked\r\n")
-        elif content is not None:
-            lines.append(b"content-length: %d\r\n" % length if length is not None else b"")
-        lines.append(b"\r\n")
-        connection = self._kept() or await self._another()
-        return await connection.ask(b"".join(lines), content, chunked=chunked, bodiless=method == b"HEAD")
-
-    async def close(self) -> None:
-        """Close every connection and wait until they are."""
-        while self._open:
-            for connection in self._open:
-                connection.abort()
-            await asyncio.sleep(0)
-
-    def _kept(self) -> _Connection | None:
-        """The connection that was used last: the others grow old and are closed."""
-        oldest_good = asyncio.get_running_loop().time() - KEEPALIVE_SECONDS
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.closed:
-                continue
-            if connection.idle_since > oldest_good:
-                return connection
-            connection.abort()
-        return None
-
-    async def _another(self) -> _Connection:
-        """A new connection, or one that comes free when there are as many as there may be. Raises Unreachable."""
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                while len(self._open) + self._connecting >= MOST_CONNECTIONS:
-                    if (freed := await self._freed()) is not None:
-                        return freed
-                return await self._connect()
-        except (OSError, TimeoutError) as error:
-            raise Unreachable(type(error).__name__) from error
-
-    async def _freed(self) -> _Connection | None:
-        """The next connection that comes free, or None when one was closed."""
-        waiting: asyncio.Future[_Connection | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiting)
-        try:
-            return await waiting
-        except BaseException:
-            if waiting.done() and not waiting.cancelled():
-                self._hand_on(waiting.result())
-            raise
-
-    async def _connect(self) -> _Connection:
-        loop, origin = asyncio.get_running_loop(), self.origin
-        self._connecting += 1
-        try:
-            _, connection = await loop.create_connection(
-                lambda: _Connection(self._release, loop), origin.host, origin.port, ssl=origin.tls
-            )
-        except BaseException:
-            self._connecting -= 1
-            self._hand_on(None)
-            raise
-        self._connecting -= 1
-        self._open.add(connection)
-        return connection
-
-    def _release(self, connection: _Connection) -> None:
-        if not connection.closed:
-            self._hand_on(connection)
-            return
-        self._open.discard(connection)
-        with suppress(ValueError):
-            self._idle.remove(connection)
-        self._hand_on(None)
-
-    def _hand_on(self, connection: _Connection | None) -> None:
-        """Give a free connection, or the place of a closed one, to whoever waits longest."""
-        while self._waiting:
-            waiting = self._waiting.popleft()
-            if not waiting.done():
-                waiting.set_result(connection)
-                return
-        if connection is not None:
-            self._idle.append(connection)

@@ -11,7 +11,8 @@ from cme_kit.problems import ServiceError
 
 from gateway.edge.bodies import Body
 from gateway.edge.breaker import Breaker, UpstreamDown
-from gateway.edge.upstream_http import Answer, BrokenAnswer, Headers, Pool, Unreachable, UpstreamError
+from gateway.edge.pools import Pool
+from gateway.edge.upstream_http import Answer, BrokenAnswer, Headers, Unreachable, UpstreamError
 
 #: Doing these twice is doing them once (RFC 9110 section 9.2.2).
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
