@@ -156,6 +156,7 @@ def compose(on: Ground) -> People:
         passkey_rows.ChallengeRepository(on.database),
         repository,
         sessions,
+        throttle,
         mail,
         on.audit,
         on.outbox,

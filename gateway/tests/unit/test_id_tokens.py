@@ -174,7 +174,18 @@ def test_a_provider_is_configured_safely_or_not_at_all(changes: dict[str, Any]) 
 
 def test_endpoints_are_https_or_on_this_machine() -> None:
     safe = ("https://idp.example/auth", "http://127.0.0.1:1/auth", "http://[::1]:1/auth", "http://localhost:1/auth")
-    unsafe = ("http://idp.example", "http://127.0.0.1.evil.example", "//idp.example", "javascript:x", "", None, 7)
+    unsafe = (
+        "http://idp.example",
+        "http://127.0.0.1.evil.example",
+        "//idp.example",
+        "javascript:x",
+        "",
+        None,
+        7,
+        "https://idp.example/a\r\nX: y",
+        "https://idp.example/a b",
+        "https://idp.example/ä",
+    )
 
     assert all(map(is_safe_url, safe))
     assert not any(map(is_safe_url, unsafe))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from gateway.accounts.domain import visit_of
-from gateway.accounts.returning import HOME, safe_return
+from gateway.accounts.returning import HOME, login_hint, safe_return
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,6 +72,20 @@ def test_whatever_follows_a_prefix_stays_on_this_host(rest: str) -> None:
     assert target.startswith(("/portal", HOME))
     assert "//" not in target.partition("?")[0]
     assert "\\" not in target
+
+
+@pytest.mark.parametrize(
+    ("target", "hint"),
+    [
+        ("/oauth/authorize?client_id=app&login_hint=ona%40hub.example", "ona@hub.example"),
+        ("/oauth/authorize?login_hint=a&login_hint=b", ""),
+        ("/oauth/authorize?login_hint=a%0Ab", ""),
+        ("/oauth/authorize?client_id=app", ""),
+        ("/portal?login_hint=ona", ""),
+    ],
+)
+def test_an_application_may_say_whom_it_expects(target: str, hint: str) -> None:
+    assert login_hint(target) == hint
 
 
 CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 Safari/537.36"

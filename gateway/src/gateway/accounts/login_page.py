@@ -9,7 +9,7 @@ from cme_kit.pages import Pages
 from fastapi import Request, Response
 
 from gateway.accounts.browser import Browser
-from gateway.accounts.returning import safe_return
+from gateway.accounts.returning import login_hint, safe_return
 
 
 class LoginPage:
@@ -40,7 +40,7 @@ class LoginPage:
             headers={"Cache-Control": "no-store", **(headers or {})},
             csrf_token=token,
             return_to=target,
-            username=username,
+            username=username or login_hint(target),
             error=error,
             done=request.query_params.get("done", ""),
             passkeys=self._passkeys,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote, urlencode
+from urllib.parse import parse_qs, unquote, urlencode
 
 AUTHORIZE = "/oauth/authorize?"
 PORTAL = "/portal"
@@ -28,3 +28,10 @@ def safe_return(target: str) -> str:
 def login_url(return_to: str) -> str:
     """Where somebody signs in and comes back from."""
     return f"/login?{urlencode({'return_to': return_to})}"
+
+
+def login_hint(return_to: str) -> str:
+    """Whom an application expects to sign in (OpenID Connect Core section 3.1.2.1); empty when it does not say."""
+    path, _, query = return_to.partition("?")
+    hints = parse_qs(query).get("login_hint", []) if f"{path}?" == AUTHORIZE else []
+    return hints[0] if len(hints) == 1 and hints[0].isprintable() else ""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from cme_kit.clock import Clock
+from cme_kit.problems import ServiceError, retry_after_seconds
 
 from gateway.accounts.throttle_repository import ThrottleRepository
 from gateway.peppered import Pepper
@@ -25,8 +26,19 @@ MAILS_TO = Limit("mails to", 5, timedelta(days=1))
 MAILS_FROM = Limit("mails from", 120, timedelta(hours=1))
 #: Wrong passwords for any names from one client address; a whole office may share one.
 FAILURES_FROM = Limit("failures from", 200, timedelta(minutes=15))
+#: Challenges for passkeys, each of which is a row for five minutes.
+CHALLENGES_FROM = Limit("challenges from", 600, timedelta(minutes=10))
 #: Wrong passwords at the link of one sign-up.
 CONFIRMATIONS = Limit("confirmations", 10, timedelta(days=1))
+
+
+class TooManyTries(ServiceError):
+    """Somebody has to wait."""
+
+    code, status = "too_many_requests", 429
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("Wait, then try again.", headers={"Retry-After": retry_after_seconds(seconds)})
 
 
 class Throttle:

@@ -14,6 +14,7 @@ from gateway.accounts.domain import Method, Visit
 from gateway.accounts.repository import AccountRepository
 from gateway.accounts.service import SignedIn
 from gateway.accounts.sessions import Sessions
+from gateway.accounts.throttle import CHALLENGES_FROM, Throttle, TooManyTries
 from gateway.audit.domain import Act
 from gateway.audit.service import SYSTEM, Audit
 from gateway.mail.domain import Kind
@@ -44,6 +45,7 @@ class Passkeys:
         challenges: ChallengeRepository,
         accounts: AccountRepository,
         sessions: Sessions,
+        throttle: Throttle,
         mail: Mail,
         audit: Audit,
         outbox: Outbox,
@@ -54,6 +56,7 @@ class Passkeys:
         self._challenges = challenges
         self._accounts = accounts
         self._sessions = sessions
+        self._throttle = throttle
         self._mail = mail
         self._audit = audit
         self._outbox = outbox
@@ -116,8 +119,10 @@ class Passkeys:
 
         await self._outbox.transaction(forget)
 
-    async def options_to_sign_in(self, browser: str) -> dict[str, Any]:
-        """What the browser needs to use a passkey. Raises NotFound."""
+    async def options_to_sign_in(self, browser: str, address: str) -> dict[str, Any]:
+        """What the browser needs to use a passkey. Raises NotFound, or TooManyTries for a client address."""
+        if wait := await self._throttle.take(CHALLENGES_FROM, address):
+            raise TooManyTries(wait)
         options, challenge = self._ceremony().request_options()
         await self._remember(challenge, SIGN_IN, browser)
         return options

@@ -18,7 +18,8 @@ LONGEST_SUBJECT = 255
 
 def is_safe_url(url: object) -> bool:
     """Whether an endpoint is reached over https, or on this machine."""
-    if not isinstance(url, str):
+    # Characters that urlsplit drops silently would come back in a header.
+    if not isinstance(url, str) or not url.isascii() or not url.isprintable() or " " in url:
         return False
     parts = urlsplit(url)
     if parts.scheme == "https":
