@@ -67,7 +67,9 @@ def parser() -> argparse.ArgumentParser:
 
     bench = command("bench", _bench, "Measure, print a table, write JSON to .cme/bench/.")
     bench.add_argument("name", choices=["start", "gateway", "oauth", "events", "traces"])
-    bench.add_argument("--quick", action="store_true", help="less of everything, to try it (gateway, oauth, events, traces)")
+    bench.add_argument(
+        "--quick", action="store_true", help="less of everything, to try it (gateway, oauth, events, traces)"
+    )
 
     check = command("check", _check, "Read every record of a running stack and tell which invariants hold.")
     check.add_argument("--data", type=Path, metavar="DIR", help="data directory (.cme/data)")

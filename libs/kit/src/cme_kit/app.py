@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Literal
@@ -94,6 +96,15 @@ def provide(app: FastAPI, platform: Platform, services: Mapping[type, object]) -
     app.state.provided = dict(services)
 
 
+class _Server(uvicorn.Server):
+    """Serves an app whose parts live as long as the process does."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and take all that was built out of the collector's sight: to look through it took 90 ms each time."""
+        await super().startup(sockets)
+        gc.freeze()
+
+
 def serve(
     app: ASGIApp,
     settings: DeployableSettings,
@@ -105,7 +116,7 @@ def serve(
 
     Only what stands behind the gateway believes `X-Forwarded-*` of the loopback address.
     """
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -117,3 +128,4 @@ def serve(
         proxy_headers=behind_gateway,
         timeout_graceful_shutdown=10,
     )
+    _Server(config).run()
