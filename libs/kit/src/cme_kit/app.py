@@ -6,7 +6,7 @@ import asyncio
 import gc
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Literal
 
 import uvicorn
@@ -128,4 +128,5 @@ def serve(
         proxy_headers=behind_gateway,
         timeout_graceful_shutdown=10,
     )
-    _Server(config).run()
+    with suppress(KeyboardInterrupt):
+        _Server(config).run()
