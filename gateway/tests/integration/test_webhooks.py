@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -407,6 +408,25 @@ def test_what_a_killed_gateway_had_begun_is_delivered_by_the_next(
     receiver.reply = lambda _: Reply()
 
     eventually(lambda: {got.message_id for got in receiver.received} >= set(events), 60)
+
+
+@pytest.mark.parametrize("moment", ["consumer.committed", "webhook.sent"])
+def test_a_kill_at_the_worst_moment_loses_no_event(
+    moment: str, engines: Engines, echo: EchoServer, tmp_path: Path, receiver: Receiver, happenings: Happenings
+) -> None:
+    dying = start(engines, echo.url, tmp_path, CME_WEBHOOK_TIMEOUT_SECONDS="3", FAILPOINTS=f"{moment}=kill@3")
+    webhook = Partner(dying).make(receiver.url, CANCELLED)
+    events = happenings.state(*(cancelled() for _ in range(8)))
+    assert dying.process is not None
+    assert dying.process.wait(30) == -signal.SIGKILL
+    dying.http.close()
+
+    running = start(engines, echo.url, tmp_path, CME_WEBHOOK_TIMEOUT_SECONDS="3")
+    eventually(lambda: {got.message_id for got in receiver.received} >= set(events), 60)
+    stop(running)
+
+    for got in receiver.received:
+        verify_v1a(webhook["keys"][0]["public_key"], got)
 
 
 def test_figures_count_attempts_and_what_waits(gateway: Gateway, partner: Partner, receiver: Receiver) -> None:

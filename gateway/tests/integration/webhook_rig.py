@@ -27,7 +27,7 @@ from gateway.clients.service import Clients
 from gateway.peppered import Pepper
 from gateway.settings import Settings
 from gateway.webhooks import assembly
-from gateway.webhooks.addresses import Lookup, system_lookup
+from gateway.webhooks.addresses import Lookup
 from gateway.webhooks.assembly import WebhookParts
 from gateway.webhooks.delivery_log import DeliveryLog
 from gateway.webhooks.domain import State
@@ -155,7 +155,7 @@ async def rigged(
     *,
     name: str | None = None,
     clock: ManualClock | None = None,
-    lookup: Lookup = system_lookup,
+    lookup: Lookup | None = None,
     **settings: Any,
 ) -> AsyncIterator[Rig]:
     """A replica; several of one name are replicas of one gateway."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import socket
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +18,8 @@ from cryptography.exceptions import InvalidTag
 from gateway.clients.domain import Client
 from gateway.oauth.scopes import SCOPES
 from gateway.peppered import Pepper
-from gateway.webhooks.addresses import AddressRefused, BadUrl, Guard, is_public
+from gateway.webhooks import addresses
+from gateway.webhooks.addresses import AddressRefused, BadUrl, Guard, SystemLookup, is_public
 from gateway.webhooks.domain import (
     FAILING,
     JITTER,
@@ -227,7 +231,7 @@ async def resolves(host: str, _port: int) -> list[str]:
 )
 async def test_an_address_that_no_webhook_may_have_is_refused(url: str) -> None:
     with pytest.raises(BadUrl):
-        await Guard(lookup=resolves).check(url)
+        await Guard(resolves).check(url)
 
 
 @pytest.mark.parametrize(
@@ -240,11 +244,11 @@ async def test_an_address_that_no_webhook_may_have_is_refused(url: str) -> None:
     ],
 )
 async def test_https_on_the_public_internet_is_fine(url: str) -> None:
-    await Guard(lookup=resolves).check(url)
+    await Guard(resolves).check(url)
 
 
 async def test_with_loopback_this_machine_is_fine_by_http_and_nothing_else_is() -> None:
-    guard = Guard(loopback=True, lookup=resolves)
+    guard = Guard(resolves, loopback=True)
 
     await guard.check("http://localhost:8080/hooks")
     for url in ("http://hooks.example/", "https://half.example/"):
@@ -253,7 +257,7 @@ async def test_with_loopback_this_machine_is_fine_by_http_and_nothing_else_is() 
 
 
 async def test_a_connection_gets_checked_addresses_only() -> None:
-    guard = Guard(lookup=resolves)
+    guard = Guard(resolves)
 
     found = await guard.resolve("hooks.example", 443)
     with pytest.raises(AddressRefused):
@@ -262,6 +266,37 @@ async def test_a_connection_gets_checked_addresses_only() -> None:
         guard.open_socket((2, 1, 6, "", ("127.0.0.1", 443)))
 
     assert [address["host"] for address in found] == await resolves("hooks.example", 443)
+
+
+async def test_a_name_is_asked_for_once_by_all_who_want_it_now_and_a_silent_one_holds_up_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answered, asked = threading.Event(), []
+
+    def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
+        asked.append(host)
+        if host.startswith("silent"):
+            answered.wait(20)
+        if host == "unknown.example":
+            raise socket.gaierror
+        return [(2, 1, 6, "", ("1.1.1.1", port)), (2, 2, 17, "", ("1.1.1.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(addresses, "LOOKUP_SECONDS", 0.2)
+    lookup = SystemLookup()
+
+    silent = [asyncio.create_task(lookup(f"silent{n % 20}.example", 443)) for n in range(60)]
+    await asyncio.sleep(0)
+    found = await lookup("quick.example", 443)
+    with pytest.raises(socket.gaierror):
+        await lookup("unknown.example", 443)
+    given_up = await asyncio.gather(*silent, return_exceptions=True)
+    answered.set()
+    lookup.close()
+
+    assert found == ["1.1.1.1"]
+    assert {type(outcome) for outcome in given_up} == {TimeoutError}
+    assert sorted(asked) == sorted([*(f"silent{n}.example" for n in range(20)), "quick.example", "unknown.example"])
 
 
 def test_every_scope_that_an_event_asks_for_exists() -> None:

@@ -9,6 +9,7 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -17,6 +18,8 @@ from yarl import URL
 #: The addresses of a host name, as text.
 Lookup = Callable[[str, int], Awaitable[list[str]]]
 LOOKUP_SECONDS = 5.0
+#: More than one client's webhooks can keep busy.
+LOOKUPS_AT_ONCE = 64
 HTTPS = 443
 #: Lower ones belong to other protocols, whose servers must not be spoken to by chance.
 FIRST_FREE_PORT = 1024
@@ -36,10 +39,35 @@ class BadUrl(ValueError):
     """The URL is none that a webhook may have; the message says what to change."""
 
 
-async def system_lookup(host: str, port: int) -> list[str]:
-    """Ask the system's resolver. Raises OSError when there is no such name, TimeoutError."""
-    async with asyncio.timeout(LOOKUP_SECONDS):
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+class SystemLookup:
+    """Asks the system's resolver, in threads of its own: a name server that does not answer holds up no other name."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(LOOKUPS_AT_ONCE, "lookup")
+        self._asking: dict[tuple[str, int], asyncio.Future[list[str]]] = {}
+
+    async def __call__(self, host: str, port: int) -> list[str]:
+        """The addresses of a name, asked for once by all who want them now. Raises OSError, UnicodeError, TimeoutError."""
+        asking = self._asking.get((host, port))
+        if asking is None:
+            asking = asyncio.get_running_loop().run_in_executor(self._threads, _resolved, host, port)
+            self._asking[host, port] = asking
+            asking.add_done_callback(lambda done: self._asked(host, port, done))
+        async with asyncio.timeout(LOOKUP_SECONDS):
+            return await asyncio.shield(asking)
+
+    def close(self) -> None:
+        """Ask nothing more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _asked(self, host: str, port: int, asking: asyncio.Future[list[str]]) -> None:
+        del self._asking[host, port]
+        if not asking.cancelled():
+            asking.exception()  # seen, also when everybody who asked has given up
+
+
+def _resolved(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
@@ -82,7 +110,7 @@ def is_loopback(address: str) -> bool:
 class Guard(AbstractResolver):
     """Lets a client connect to public addresses only; with `loopback` to this machine as well, by http too."""
 
-    def __init__(self, *, loopback: bool = False, lookup: Lookup = system_lookup) -> None:
+    def __init__(self, lookup: Lookup, *, loopback: bool = False) -> None:
         self._loopback = loopback
         self._lookup = lookup
 

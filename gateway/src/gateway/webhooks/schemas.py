@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from cme_contracts.examples import example_of
-from cme_kit.schemas import Moment, Schema
+from cme_kit.schemas import Moment, Schema, example
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -49,6 +49,12 @@ _SIGNING = "v1a: Ed25519, you hold the public key; v1: HMAC-SHA256 with a secret
 class WebhookRequest(Schema):
     """A webhook to make."""
 
+    model_config = example(
+        url="https://partner.example/cme-events",
+        event_types=["com.clustereducation.credentials.credential.issued.v1"],
+        description="Badges for our records",
+    )
+
     url: Url = Field(description="Where to send: https, on the public Internet")
     event_types: EventTypes = Field(description="The events to be told of")
     description: Description = Field(default="", description="For you")
@@ -57,6 +63,8 @@ class WebhookRequest(Schema):
 
 class WebhookChange(Schema):
     """What to change of a webhook; what is left out stays."""
+
+    model_config = example(status="disabled")
 
     url: Url | None = Field(default=None, description="Where to send from now on")
     event_types: EventTypes | None = Field(default=None, description="The events to be told of from now on")
@@ -67,11 +75,15 @@ class WebhookChange(Schema):
 class Rotation(Schema):
     """A new key for a webhook."""
 
+    model_config = example(signing="v1a")
+
     signing: Signing | None = Field(default=None, description=f"As now when left out. {_SIGNING}")
 
 
 class TestRequest(Schema):
     """A sample to send."""
+
+    model_config = example(type="com.clustereducation.credentials.credential.issued.v1")
 
     __test__ = False  # no test of pytest's
 
@@ -95,6 +107,8 @@ class TestRequest(Schema):
 
 class ReplayRequest(Schema):
     """A time from which events are told again."""
+
+    model_config = example(since="2026-11-20T00:00:00Z", until="2026-11-21T00:00:00Z")
 
     since: Moment = Field(description="The first moment; events are kept for 30 days")
     until: Moment | None = Field(default=None, description="The last moment; now when left out")
