@@ -7,6 +7,7 @@ from typing import Any
 from gateway.edge.routes import Routes
 from gateway.oauth.scopes import SCOPES
 from gateway.reference.document import METHODS, committed
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 
@@ -114,3 +115,31 @@ def test_what_a_list_shows_can_be_read_and_one_service_leads_to_what_another_kno
     assert transcript["parameters"] == {"enrolment_id": "$response.body#/items/0/enrolment_id"}
     assert "enrolment.learners_withdraw_learner" not in answers["200"]["links"]
     assert course["curriculum.catalogue_get_course"]["parameters"] == {"slug": "$response.body#/items/0/slug"}
+
+
+def json_bodies(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The schema of each JSON body by the operation; one that is null at will is the other one."""
+    found = {}
+    for operation in operations(document):
+        schema = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+        if schema is not None:
+            reference = next((one for one in schema.get("anyOf", [schema]) if "$ref" in one), schema)
+            name = reference.get("$ref", "").rpartition("/")[2]
+            found[operation["operationId"]] = document["components"]["schemas"][name] if name else reference
+    return found
+
+
+def test_every_json_body_has_an_example_that_fits_its_schema(document: dict[str, Any]) -> None:
+    wrong = {
+        name: [error.message for error in Draft202012Validator({**schema, **rooted(document)}).iter_errors(example)]
+        for name, schema in json_bodies(document).items()
+        for example in schema.get("examples", [])
+    }
+
+    assert [name for name, schema in json_bodies(document).items() if not schema.get("examples")] == []
+    assert {name: errors for name, errors in wrong.items() if errors} == {}
+
+
+def rooted(document: dict[str, Any]) -> dict[str, Any]:
+    """What references of a schema are resolved by when it stands alone."""
+    return {"components": document["components"]}

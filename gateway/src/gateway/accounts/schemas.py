@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from cme_kit.schemas import LanguageCode, Schema, ShortText
+from cme_kit.schemas import LanguageCode, Schema, ShortText, example
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints, WithJsonSchema
 
 from gateway.clients.schemas import OrganisationId
@@ -24,6 +24,14 @@ Role = Annotated[str, AfterValidator(_role), WithJsonSchema({"type": "string", "
 class AccountRequest(Schema):
     """A person's account to create."""
 
+    model_config = example(
+        username="rasa@photonics.example",
+        password="a long and good one of four words",  # noqa: S106  (of nobody)
+        display_name="Rasa Petraitytė",
+        language="lt",
+        roles=["applicant"],
+    )
+
     username: Annotated[str, StringConstraints(min_length=1, max_length=254, pattern=r"^[^\s\x00-\x1f]+$")] = Field(
         description="What the person signs in with, such as an e-mail address; capitals do not matter"
     )
@@ -40,6 +48,8 @@ class AccountRequest(Schema):
 
 class RolesRequest(Schema):
     """What a person may do from now on, and for whom."""
+
+    model_config = example(roles=["assessor"], organisation_id="org_01k8z4m7qhe5tb3v9w2x6y0n1c")
 
     roles: list[Role] = Field(
         max_length=10, description="All roles of the person; none, and the person may only sign in"

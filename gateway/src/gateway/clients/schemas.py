@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from cme_kit.schemas import Schema, ShortText
+from cme_kit.schemas import Schema, ShortText, example
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, WithJsonSchema, model_validator
@@ -92,6 +92,13 @@ ABOUT = ("client_uri", "logo_uri", "tos_uri", "policy_uri")
 
 class ClientRequest(Schema):
     """A client to register."""
+
+    model_config = example(
+        name="Course catalogue of the ECCP",
+        grant_types=["client_credentials"],
+        token_endpoint_auth_method="client_secret_basic",  # noqa: S106  (the name of a method)
+        scopes=["curriculum.catalogue:read"],
+    )
 
     # None that could be taken for a person's or an organisation's (RFC 9700 section 4.15).
     client_id: Annotated[str, AfterValidator(_not_a_persons), StringConstraints(pattern=CLIENT_ID)] | None = Field(

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cme_kit.auth import Principal, Public, Requires
 from cme_kit.http import Provided, service_router
-from cme_kit.schemas import Schema
+from cme_kit.schemas import Schema, example
 from fastapi import APIRouter, Body, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
@@ -41,6 +41,8 @@ async def register(
 
 class InvitationRequest(Schema):
     """What clients that bring the token may become."""
+
+    model_config = example(scopes=["curriculum.catalogue:read"], sandbox=True, hours=72, uses=1)
 
     scopes: list[Scope] = Field(min_length=1, max_length=100, description="The most that such a client may have")
     organisation_id: OrganisationId | None = Field(default=None, description="The organisation they act for")

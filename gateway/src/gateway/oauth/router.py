@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from authlib.oauth2.rfc6749 import OAuth2Error
 from cme_kit.auth import Principal, Public, Requires
 from cme_kit.http import Provided, service_router
-from cme_kit.schemas import Schema
+from cme_kit.schemas import Schema, example
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
@@ -67,6 +67,8 @@ class SigningKeyView(BaseModel):
 
 class RotationRequest(Schema):
     """When the next key takes over."""
+
+    model_config = example(lead_seconds=86_400)
 
     lead_seconds: int = Field(
         default=LEAD_SECONDS,

@@ -16,7 +16,7 @@ from cme_kit.dead_letters import DeadLetters, Letter
 from cme_kit.http import Paged, page_of, service_router
 from cme_kit.problems import Unprocessable
 from cme_kit.redrive import Prospect, Redrive
-from cme_kit.schemas import Page, Schema, ShortText
+from cme_kit.schemas import Page, Schema, ShortText, example
 from cme_kit.streams import asking_the_broker
 
 log = structlog.get_logger(__name__)
@@ -64,6 +64,8 @@ class RedriveOutcome(BaseModel):
 
 class Discarding(Schema):
     """Why nobody needs a dead letter any more."""
+
+    model_config = example(reason="Test data of the trial run")
 
     reason: ShortText = Field(description="For the log, such as: test data of the trial run")
 

@@ -26,6 +26,11 @@ class Schema(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_strip_whitespace=True)
 
 
+def example(**fields: Any) -> ConfigDict:
+    """The `model_config` of a body, with an example of it for the API's document."""
+    return ConfigDict(json_schema_extra={"examples": [fields]})
+
+
 def _languages(value: dict[str, str]) -> dict[str, str]:
     unknown = sorted(set(value) - set(LANGUAGES))
     if unknown:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from cme_kit.schemas import LongText, Schema
+from cme_kit.schemas import LongText, Schema, example
 from pydantic import Field, StrictBool
 
 from assessment.appeals.domain import Appeal, AppealState, Decision
@@ -15,11 +15,22 @@ from assessment.plans.domain import Day
 class NewAppeal(Schema):
     """Why the marks should be looked at again."""
 
+    model_config = example(
+        grounds="The facilitation plan that I handed in on 12 November is not mentioned in the comment on outcome M1-S1."
+    )
+
     grounds: LongText
 
 
 class NewDecision(Schema):
     """The decision on an appeal."""
+
+    model_config = example(
+        upheld=True,
+        reason="The plan was handed in on time and shows the outcome at level 3.",
+        marks=[{"outcome_id": "out_01k8z4m7qhe5tb3v9w2x6y0n1c", "level": 3, "comment": "Shown in the plan"}],
+        decided_on="2026-12-04",
+    )
 
     upheld: StrictBool
     reason: LongText

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cme_kit.schemas import LongText, Schema, ShortText
+from cme_kit.schemas import LongText, Schema, ShortText, example
 from pydantic import Field, StringConstraints
 
 from assessment.credits.domain import Act, CitedAgreement, Credit, CreditState, MarkedOutcome, Superseded
@@ -25,6 +25,12 @@ class NewMark(Schema):
 class NewAssessment(Schema):
     """Marks for every outcome of the unit."""
 
+    model_config = example(
+        marks=[{"outcome_id": "out_01k8z4m7qhe5tb3v9w2x6y0n1c", "level": 3, "comment": "Sound reasons, own examples"}],
+        feedback="A convincing workshop. Say next time how you would measure its effect.",
+        assessed_on="2026-11-20",
+    )
+
     marks: list[NewMark] = Field(min_length=1, max_length=200, description="Every outcome of the unit, once")
     feedback: Comment = Field(default="", description="For the learner: strengths and what is missing")
     assessed_on: Day
@@ -33,12 +39,18 @@ class NewAssessment(Schema):
 class NewValidation(Schema):
     """Confirmation that the assessed outcomes match those the unit requires."""
 
+    model_config = example(
+        validated_on="2026-11-24", statement="All outcomes that the unit requires are assessed on evidence."
+    )
+
     validated_on: Day
     statement: LongText = Field(description="What was confirmed, and on which ground")
 
 
 class NewRecognition(Schema):
     """Official attestation of the outcomes."""
+
+    model_config = example(recognised_on="2026-11-27")
 
     recognised_on: Day
 

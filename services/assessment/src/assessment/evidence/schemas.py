@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from cme_kit.schemas import Schema, ShortText
+from cme_kit.schemas import Schema, ShortText, example
 from pydantic import Field, StringConstraints
 
 from assessment.evidence.domain import Submission, SubmissionState
@@ -15,6 +15,13 @@ MediaType = Literal["application/pdf", "text/plain", "text/markdown", "image/png
 
 class NewSubmission(Schema):
     """A piece of evidence, declared before its bytes are sent."""
+
+    model_config = example(
+        title="Facilitation plan",
+        media_type="application/pdf",
+        size=48213,
+        sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    )
 
     title: ShortText
     media_type: MediaType

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cme_kit.schemas import LanguageMap, Schema, ShortText
+from cme_kit.schemas import LanguageMap, Schema, ShortText, example
 from pydantic import Field, StrictBool
 
 from assessment.plans.domain import Day, Outcome, Plan, RubricLevel
@@ -22,6 +22,19 @@ class NewRubricLevel(Schema):
 
 class PlanChange(Schema):
     """The part of a plan that coordinators decide; the rest comes from the published programme."""
+
+    model_config = example(
+        method={"en": "Facilitated workshop and peer assessment", "sv": "Ledd workshop och kamratbedömning"},
+        rubric=[
+            {"level": 0, "label": "Not shown", "achieved": False},
+            {"level": 1, "label": "Shown", "achieved": True},
+            {"level": 2, "label": "Shown with distinction", "achieved": True},
+        ],
+        due_on="2026-11-15",
+        assessing_institution_id="org_01k8z4m7qhe5tb3v9w2x6y0n1c",
+        validating_institution_id="org_01k8z4m7qhe5tb3v9w2x6y0n1d",
+        recognising_institution_id="org_01k8z4m7qhe5tb3v9w2x6y0n1e",
+    )
 
     method: LanguageMap
     rubric: list[NewRubricLevel] = Field(min_length=2, max_length=11, description="From the lowest level up")

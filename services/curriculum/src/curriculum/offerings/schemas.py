@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, time
 from typing import Annotated
 
-from cme_kit.schemas import CalendarDay, CountryCode, LanguageCode, LanguageMap, Moment, Schema, ShortText
+from cme_kit.schemas import CalendarDay, CountryCode, LanguageCode, LanguageMap, Moment, Schema, ShortText, example
 from pydantic import AfterValidator, Field, StringConstraints
 
 from curriculum.offerings.domain import Mode
@@ -42,6 +42,28 @@ class NewSession(Schema):
 class NewOffering(Schema):
     """A dated run of a programme version."""
 
+    model_config = example(
+        programme_id="prg_01k8z4m7qhe5tb3v9w2x6y0n1c",
+        version=1,
+        code="2026-27",
+        title={"en": "Cluster Manager 2026–27", "lt": "Klasterio vadovas 2026–27"},
+        starts_on="2026-09-07",
+        ends_on="2027-06-11",
+        seats=20,
+        application_deadline="2026-05-31",
+        language="en",
+        sessions=[
+            {
+                "unit_code": "M1",
+                "title": {"en": "Opening days in Stockholm"},
+                "mode": "onsite",
+                "starts_at": "2026-09-07T09:00:00+02:00",
+                "ends_at": "2026-09-09T16:00:00+02:00",
+                "place": {"name": "Hyper Island", "city": "Stockholm", "country": "SE"},
+            }
+        ],
+    )
+
     programme_id: str = Field(max_length=60, description="prg_…")
     version: int = Field(strict=True, ge=1, description="A published version of it")
     code: Code = Field(description="Short code within the programme, such as 2026-27")
@@ -56,5 +78,7 @@ class NewOffering(Schema):
 
 class Cancellation(Schema):
     """Why an offering does not take place."""
+
+    model_config = example(reason="Too few applications")
 
     reason: ShortText = Field(description="For those who harvested it")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from cme_kit.schemas import LanguageCode, LanguageMap, Schema, ShortText
+from cme_kit.schemas import LanguageCode, LanguageMap, Schema, ShortText, example
 from pydantic import BaseModel, Field, StringConstraints
 
 from curriculum.profiles.schemas import Code, SkillUri
@@ -43,6 +43,37 @@ class UnitDraft(Schema):
 class ProgrammeDraft(Schema):
     """A programme as its authors write it."""
 
+    model_config = example(
+        slug="cluster-manager",
+        title={"en": "Cluster Manager"},
+        summary={"en": "One year, four modules, twenty points."},
+        profile_id="prf_01k8z4m7qhe5tb3v9w2x6y0n1c",
+        language="en",
+        eqf_level=6,
+        points=5,
+        units=[
+            {
+                "code": "M1",
+                "module": 1,
+                "title": {"en": "Collaboration and leadership"},
+                "host": "Hyper Island",
+                "points": 5,
+                "assessment_method": {"en": "Facilitated workshop and peer assessment"},
+                "criteria": {"en": "Leads a group to a decision that all carry"},
+                "outcomes": [
+                    {
+                        "code": "M1-S1",
+                        "kind": "skills",
+                        "statement": {"en": "Leads the building of trust across borders"},
+                        "required": True,
+                        "area": "C1",
+                        "esco_uris": ["http://data.europa.eu/esco/skill/bf5d77ad-e18c-48d8-83f0-bc79c011c74a"],
+                    }
+                ],
+            }
+        ],
+    )
+
     slug: Slug = Field(description="Name in addresses: small letters, digits, single hyphens; it never changes")
     title: LanguageMap = Field(description="Title by language")
     summary: LanguageMap = Field(description="One paragraph by language")
@@ -56,9 +87,13 @@ class ProgrammeDraft(Schema):
 class NoFields(Schema):
     """An empty body."""
 
+    model_config = example()
+
 
 class Withdrawal(Schema):
     """Why a course leaves the catalogue."""
+
+    model_config = example(reason="Followed by Cluster Manager 2")
 
     reason: ShortText = Field(description="For those who come back for it")
 

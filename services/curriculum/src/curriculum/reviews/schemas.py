@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from cme_kit.schemas import LongText, Schema
+from cme_kit.schemas import LongText, Schema, example
 from pydantic import BaseModel, Field, StringConstraints
 
 from curriculum.reviews.domain import (
@@ -15,11 +15,15 @@ from curriculum.reviews.domain import (
 
 PersonId = Annotated[str, StringConstraints(pattern=r"^per_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
 Invited = Annotated[list[PersonId], Field(min_length=1, max_length=100)]
-Reference = Annotated[str, StringConstraints(min_length=1, max_length=60)]
+Reference = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^\S+$")]
 
 
 class NewReview(Schema):
     """Who is asked to judge a version."""
+
+    model_config = example(
+        experts=["per_01k8z4m7qhe5tb3v9w2x6y0n1c"], reference_group=["per_01k8z4m7qhe5tb3v9w2x6y0n1d"], quorum=2
+    )
 
     experts: Invited = Field(description="per_… of the experts, at least one")
     reference_group: Invited = Field(description="per_… of the members of the reference group, at least one")
@@ -28,6 +32,12 @@ class NewReview(Schema):
 
 class NewComment(Schema):
     """A remark on a learning outcome."""
+
+    model_config = example(
+        outcome_id="out_01k8z4m7qhe5tb3v9w2x6y0n1c",
+        text="Say how trust shows: what does the learner do?",
+        blocking=True,
+    )
 
     outcome_id: Reference = Field(description="out_… of the version under review")
     text: LongText = Field(description="The remark")
@@ -39,11 +49,15 @@ class NewComment(Schema):
 class NewResolution(Schema):
     """The answer to a comment."""
 
+    model_config = example(text="The statement now names the workshop.")
+
     text: LongText = Field(description="What was decided about it")
 
 
 class NewVote(Schema):
     """A vote."""
+
+    model_config = example(vote="approve", statement="Fits what clusters ask for.")
 
     vote: Ballot = Field(description="approve or reject")
     statement: LongText = Field(description="Why")
@@ -51,6 +65,8 @@ class NewVote(Schema):
 
 class ReviewWithdrawal(Schema):
     """Why a round is taken back."""
+
+    model_config = example(reason="A unit is missing; a new round follows.")
 
     reason: LongText = Field(description="For those who were invited")
 

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Annotated, Self
 
-from cme_kit.schemas import CalendarDay, LongText, Schema, ShortText
+from cme_kit.schemas import CalendarDay, LongText, Schema, ShortText, example
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from enrolment.agreements.domain import (
@@ -44,6 +44,21 @@ class NewRecognition(Schema):
 class NewTerms(Schema):
     """What learner, home and host agree on."""
 
+    model_config = example(
+        home_organisation_id="org_01k8z4m7qhe5tb3v9w2x6y0n1c",
+        host_organisation_id="org_01k8z4m7qhe5tb3v9w2x6y0n1d",
+        units=[
+            {
+                "unit_id": "unt_01k8z4m7qhe5tb3v9w2x6y0n1c",
+                "activities": ["Plans and leads a workshop of three clusters"],
+            }
+        ],
+        starts_on="2026-09-07",
+        ends_on="2026-11-30",
+        assessment={"method": "Workshop and peer assessment, by the rubric of the plan", "responsible": "Hyper Island"},
+        recognition={"method": "Validated outcomes are recognised in full within four weeks"},
+    )
+
     home_organisation_id: OrganisationId = Field(description="org_… that sends the learner")
     host_organisation_id: OrganisationId = Field(description="org_… that receives the learner")
     units: list[NewUnit] = Field(min_length=1, max_length=100, description="Units agreed upon")
@@ -68,6 +83,8 @@ ContentHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 class NewApproval(Schema):
     """Approving exactly what you read."""
+
+    model_config = example(content_hash="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")
 
     content_hash: ContentHash = Field(description="The content_hash of the agreement you read")
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from cme_kit.schemas import CountryCode, LongText, Schema
+from cme_kit.schemas import CountryCode, LongText, Schema, example
 from pydantic import BaseModel, Field
 
 from enrolment.applications.domain import Application, ApplicationState, Cluster, Eligibility, MemberType, Score
@@ -23,6 +23,14 @@ class ClusterProfile(Schema):
 class NewApplication(Schema):
     """An application to a call."""
 
+    model_config = example(
+        organisation_id="org_01k8z4m7qhe5tb3v9w2x6y0n1c",
+        country="LT",
+        motivation="Our photonics cluster begins to work with Finland and Sweden; I am to lead that.",
+        employer_support=True,
+        cluster={"management_fte": 2.5, "members": 43, "member_types": ["company", "research"]},
+    )
+
     organisation_id: OrganisationId = Field(description="org_… of your cluster organisation")
     country: CountryCode = Field(description="Country whose quota counts")
     motivation: LongText = Field(description="Why you, and what your cluster will gain")
@@ -33,6 +41,8 @@ class NewApplication(Schema):
 class NewWaiver(Schema):
     """A decision to treat an application as eligible."""
 
+    model_config = example(reason="Part of the national cluster programme, which checks the number of members itself.")
+
     reason: LongText = Field(description="Why the rule that is missed does not count here")
 
 
@@ -41,6 +51,10 @@ Points = Annotated[int, Field(strict=True, ge=0, le=5)]
 
 class NewScore(Schema):
     """What a reader thinks of an application."""
+
+    model_config = example(
+        motivation=4, experience=3, impact=5, comment="Clear aims; the network in Finland is a gain for all."
+    )
 
     motivation: Points = Field(description="0 to 5")
     experience: Points = Field(description="0 to 5")

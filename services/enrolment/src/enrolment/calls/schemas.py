@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Annotated, Self
 
-from cme_kit.schemas import CalendarDay, CountryCode, LanguageMap, LongText, Moment, Schema
+from cme_kit.schemas import CalendarDay, CountryCode, LanguageMap, LongText, Moment, Schema, example
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from enrolment.calls.domain import Call, CallState, Quota
@@ -29,6 +29,18 @@ class NewQuota(Schema):
 
 class NewCall(Schema):
     """A call for applications to one cohort of a published programme version."""
+
+    model_config = example(
+        title={"en": "Cohort 2026–27", "sv": "Kull 2026–27"},
+        programme_id="prg_01k8z4m7qhe5tb3v9w2x6y0n1c",
+        programme_version=1,
+        seats=20,
+        over_offer=2,
+        opens_at="2026-03-02T08:00:00Z",
+        closes_at="2026-05-31T22:00:00Z",
+        starts_on="2026-09-07",
+        quotas=[{"country": "LT", "minimum": 4, "maximum": 8}, {"country": "FI", "minimum": 4}],
+    )
 
     title: LanguageMap = Field(description="Title by language")
     programme_id: ProgrammeId = Field(description="prg_… of the programme")
@@ -57,11 +69,15 @@ class NewCall(Schema):
 class CallChange(Schema):
     """What may still change in a call."""
 
+    model_config = example(closes_at="2026-06-14T22:00:00Z")
+
     closes_at: Moment = Field(description="New last moment for applications")
 
 
 class NewExtension(Schema):
     """A decision to add seats."""
+
+    model_config = example(seats=22, reason="Two partners pay for a seat more each.")
 
     seats: Seats = Field(description="Seats from now on, more than before")
     reason: LongText = Field(description="Why; it is shown in the call's history")

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Annotated, Self
 
-from cme_kit.schemas import CalendarDay, Schema
+from cme_kit.schemas import CalendarDay, Schema, example
 from pydantic import BaseModel, Field, StringConstraints
 
 from enrolment.learners.domain import Learner, LearnerState, WithdrawalReason
@@ -11,6 +11,8 @@ from enrolment.learners.domain import Learner, LearnerState, WithdrawalReason
 
 class NewWithdrawal(Schema):
     """A learner leaves before the end."""
+
+    model_config = example(reason_code="job_change", note="", withdrawn_on="2026-10-16")
 
     reason_code: WithdrawalReason = Field(description="job_change, workload, health, personal or other")
     note: Annotated[str, StringConstraints(max_length=5000)] = Field(default="", description="For the coordinator only")

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Self
 
-from cme_kit.schemas import LongText, Schema
+from cme_kit.schemas import LongText, Schema, example
 from pydantic import BaseModel, Field
 
 from enrolment.offers.domain import Offer, OfferState
@@ -11,6 +11,8 @@ from enrolment.offers.domain import Offer, OfferState
 
 class Refusal(Schema):
     """Declining an offer."""
+
+    model_config = example(reason="I change to another employer in autumn.")
 
     reason: LongText | None = Field(default=None, description="Why, when you wish to say")
 

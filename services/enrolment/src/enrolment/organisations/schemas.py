@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from cme_kit.schemas import CountryCode, Schema
+from cme_kit.schemas import CountryCode, Schema, example
 from pydantic import BaseModel, Field, StringConstraints
 
 OrganisationId = Annotated[str, StringConstraints(pattern=r"^org_[0-9a-z]{26}$")]
@@ -22,6 +22,10 @@ class OrganisationKind(StrEnum):
 
 class NewOrganisation(Schema):
     """A partner of the programme or a cluster organisation."""
+
+    model_config = example(
+        name="Lietuvos fotonikos klasteris", country="LT", kind="cluster", website="https://photonics.example"
+    )
 
     name: OneLine = Field(description="Legal or working name")
     country: CountryCode = Field(description="ISO 3166-1 alpha-2")

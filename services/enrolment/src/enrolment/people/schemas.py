@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from cme_kit.schemas import CountryCode, LanguageCode, LongText, Schema
+from cme_kit.schemas import CountryCode, LanguageCode, LongText, Schema, example
 from pydantic import BaseModel, Field, StringConstraints
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f<>]+$")]
@@ -18,6 +18,10 @@ EmailAddress = Annotated[
 
 class Profile(Schema):
     """What a person tells about themself."""
+
+    model_config = example(
+        given_name="Rasa", family_name="Petraitytė", email="rasa@photonics.example", language="lt", country="LT"
+    )
 
     given_name: Name = Field(description="Given name as the person writes it")
     family_name: Name = Field(description="Family name as the person writes it")
@@ -40,6 +44,8 @@ class PersonView(BaseModel):
 
 class Erasure(Schema):
     """Why a person's data is erased."""
+
+    model_config = example(reason="Request of 12 January 2027 by Art. 17 GDPR")
 
     reason: LongText = Field(description="The request or the rule it follows; write no personal data")
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from cme_kit.schemas import Moment, Schema
+from cme_kit.schemas import Moment, Schema, example
 from pydantic import BaseModel, Field
 
 from enrolment.applications.domain import ApplicationState
@@ -10,6 +10,8 @@ from enrolment.applications.domain import ApplicationState
 
 class NewSelection(Schema):
     """Make the selection now."""
+
+    model_config = example(answer_by="2026-06-21T22:00:00Z")
 
     answer_by: Moment = Field(description="Until when the offers can be answered")
 

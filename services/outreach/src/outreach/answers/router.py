@@ -9,7 +9,7 @@ from cme_kit.http import Provided, service_router
 from cme_kit.openapi_answers import refusals, representations
 from cme_kit.pages import Pages, wants
 from cme_kit.problems import NotFound, ServiceError
-from cme_kit.schemas import Schema
+from cme_kit.schemas import Schema, example
 from cme_kit.strict_json import MalformedJson
 from fastapi import Request, Response
 from pydantic import BaseModel, ValidationError
@@ -24,6 +24,8 @@ FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 class Answer(Schema):
     """What was sent, by a form or as JSON."""
+
+    model_config = example(interest="webinar")
 
     interest: str = ""
     scope: str = ""

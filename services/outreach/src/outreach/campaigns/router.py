@@ -7,7 +7,7 @@ from typing import Annotated
 from cme_kit.auth import Principal, Requires
 from cme_kit.http import Once, Paged, Provided, page_of, service_router
 from cme_kit.openapi_answers import refusals
-from cme_kit.schemas import Page, Schema
+from cme_kit.schemas import Page, Schema, example
 from fastapi import Request, Response
 
 from outreach.campaigns.schemas import CampaignView, NewCampaign, SendView, Settlement
@@ -20,6 +20,8 @@ Sender = Annotated[Principal, Requires("outreach.campaigns:write")]
 
 class StartRequest(Schema):
     """Nothing to say: everything is in the draft."""
+
+    model_config = example()
 
 
 @router.post("/campaigns", status_code=201)

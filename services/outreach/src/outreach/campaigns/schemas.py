@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from cme_kit.schemas import CountryCode, LanguageMap, LongText, Schema, ShortText
+from cme_kit.schemas import CountryCode, LanguageMap, LongText, Schema, ShortText, example
 from pydantic import AfterValidator, BaseModel, Field
 
 from outreach.campaigns.domain import CampaignState
@@ -32,6 +32,15 @@ class NewAudience(Schema):
 
 class NewCampaign(Schema):
     """A mailing. A contact gets its language when subject, body and action all have it, else English."""
+
+    model_config = example(
+        name="Invitation to the open webinar",
+        purpose="event_invite",
+        subject={"en": "How clusters grow: an open webinar"},
+        body={"en": "On 14 October four cluster managers tell what worked.\n\nIt takes an hour and costs nothing."},
+        action={"en": "Say that you come"},
+        audience={"countries": ["SE", "FI"], "labels": ["bronze", "silver"]},
+    )
 
     name: ShortText
     purpose: Purpose
@@ -95,6 +104,8 @@ class SendView(BaseModel):
 
 class Settlement(Schema):
     """What a person found out about a send in doubt, for example in the relay's log by its Message-ID."""
+
+    model_config = example(outcome="delivered", evidence="Delivery report of the relay, 14 October 2026, 10:02")
 
     outcome: Literal["delivered", "not_delivered"]
     evidence: LongText

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from cme_kit.schemas import LanguageCode, LongText, Moment, Schema, ShortText
+from cme_kit.schemas import LanguageCode, LongText, Moment, Schema, ShortText, example
 from pydantic import BaseModel, Field, StringConstraints
 
 from outreach.consents.domain import ConsentState, Method, Purpose, RelationKind
@@ -13,6 +13,16 @@ from outreach.consents.domain import ConsentState, Method, Purpose, RelationKind
 
 class NewConsent(Schema):
     """A declaration that a contact made."""
+
+    model_config = example(
+        purpose="newsletter",
+        state="given",
+        language="en",
+        text_version="2026-01",
+        method="double_opt_in",
+        given_at="2026-10-14T09:30:00Z",
+        proof="Confirmation mail of 14 October, message id 4711@mail.example",
+    )
 
     purpose: Purpose
     state: ConsentState
@@ -48,6 +58,10 @@ class ConsentList(BaseModel):
 class NewRelation(Schema):
     """A documented connection to a contact who declared nothing."""
 
+    model_config = example(
+        kind="existing_relation", since="2025-05-04T00:00:00Z", source="Partner agreement of May 2025, section 4"
+    )
+
     kind: RelationKind
     since: Moment
     source: LongText = Field(description="What documents it: the order, the balancing test")
@@ -62,6 +76,8 @@ class Permission(BaseModel):
 
 class Suppressions(Schema):
     """Addresses that must never be mailed again, whatever an import says."""
+
+    model_config = example(addresses=["info@cluster.example"], reason="Asked by telephone")
 
     addresses: list[Annotated[str, StringConstraints(max_length=320)]] = Field(
         min_length=1, max_length=10_000, description="What is no address is counted as unusable"

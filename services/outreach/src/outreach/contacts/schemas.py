@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from cme_kit.schemas import Schema, ShortText
+from cme_kit.schemas import Schema, ShortText, example
 from pydantic import BaseModel, Field
 
 from outreach.addressing.domain import AddressKind
@@ -15,6 +15,16 @@ from outreach.contacts.domain import Contact
 
 class NewContact(Schema):
     """Somebody to write to at a cluster."""
+
+    model_config = example(
+        address="office@photonics.example",
+        name="Office",
+        role="Secretariat",
+        language="lt",
+        phone="+370 600 00000",
+        source="Business card",
+        obtained_from=None,
+    )
 
     address: ShortText = Field(description="Mail address")
     name: str = Field(default="", max_length=200)

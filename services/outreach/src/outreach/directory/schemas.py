@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from cme_kit.schemas import CalendarDay, CountryCode, LongText, Schema, ShortText
+from cme_kit.schemas import CalendarDay, CountryCode, LongText, Schema, ShortText, example
 from pydantic import BaseModel, Field
 
 from outreach.directory.domain import Cluster
@@ -15,6 +15,19 @@ Label = Literal["none", "bronze", "silver", "gold"]
 
 class NewCluster(Schema):
     """An organisation to put into the directory by hand."""
+
+    model_config = example(
+        name="Lietuvos fotonikos klasteris",
+        name_en="Lithuanian Photonics Cluster",
+        country="LT",
+        nuts2="LT01",
+        sector="Photonics",
+        members=43,
+        label="silver",
+        label_awarded="2025-03-01",
+        website="https://photonics.example",
+        source="Its own page",
+    )
 
     name: ShortText
     name_en: ShortText | None = None
@@ -36,6 +49,8 @@ class NewCluster(Schema):
 class ClusterChange(Schema):
     """Fields to correct; what is not named stays."""
 
+    model_config = example(members=45, source="Annual report 2025")
+
     name: ShortText | None = None
     name_en: ShortText | None = None
     country: CountryCode | None = None
@@ -48,6 +63,8 @@ class ClusterChange(Schema):
 
 class MergeRequest(Schema):
     """Two entries that are one organisation."""
+
+    model_config = example(other="clu_01k8z4m7qhe5tb3v9w2x6y0n1d", reason="The same association under its former name")
 
     other: str = Field(description="clu_… that is taken over and then points here")
     reason: LongText

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from cme_kit.schemas import CalendarDay, Schema
+from cme_kit.schemas import CalendarDay, Schema, example
 from pydantic import BaseModel, Field, HttpUrl
 
 from outreach.labels.domain import AwardKind, Level
@@ -12,6 +12,10 @@ from outreach.labels.domain import AwardKind, Level
 
 class NewLabel(Schema):
     """A label that a cluster was awarded."""
+
+    model_config = example(
+        level="silver", awarded_on="2025-03-18", evidence_url="https://labels.example/silver/4711", kind="first"
+    )
 
     level: Level
     awarded_on: CalendarDay = Field(description="A day of the interview's month")

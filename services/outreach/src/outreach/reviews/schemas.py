@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from cme_kit.schemas import LongText, Schema, ShortText
+from cme_kit.schemas import LongText, Schema, ShortText, example
 from pydantic import BaseModel, Field
 
 from outreach.reviews.domain import Review
@@ -17,6 +17,8 @@ class ReviewDecision(Schema):
     To a question of identity: `same`, `different` or `reject`. To a question of a value: `same` (it is right as
     written, or as given in `value`), `different` or `reject` (it is left out).
     """
+
+    model_config = example(decision="same", note="Same address and telephone number")
 
     decision: Literal["same", "different", "reject"]
     note: LongText

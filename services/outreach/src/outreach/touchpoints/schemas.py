@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from cme_kit.schemas import CalendarDay, LongText, Schema, ShortText
+from cme_kit.schemas import CalendarDay, LongText, Schema, ShortText, example
 from pydantic import BaseModel, Field
 
 from outreach.touchpoints.domain import Tier, TouchpointState
@@ -20,6 +20,17 @@ class Evidence(Schema):
 
 class NewTouchpoint(Schema):
     """Something that happened with a cluster, entered by hand."""
+
+    model_config = example(
+        cluster_id="clu_01k8z4m7qhe5tb3v9w2x6y0n1c",
+        tier="took_part",
+        kind="webinar",
+        occurred_on="2026-10-14",
+        evidence={
+            "kind": "attendance_list",
+            "reference": "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        },
+    )
 
     cluster_id: str
     tier: Tier
