@@ -20,6 +20,8 @@ from joserfc.jwk import ECKey, KeySet
 
 from .browser import allow
 
+#: The first test that looks at the demonstration waits for all of it.
+pytestmark = pytest.mark.timeout(600)
 CALLBACK = "http://127.0.0.1:5555/callback"
 SCOPE = "openid profile"
 
@@ -116,7 +118,9 @@ def test_client_credentials_are_used_asked_about_and_ended(oauth: Any, name: str
         about = client.introspect_token(client.metadata["introspection_endpoint"], token=known)
         assert (about.json()["active"], about.json()["scope"]) == (True, "curriculum.catalogue:read")
         assert client.revoke_token(client.metadata["revocation_endpoint"], token=known).status_code == 200
-        assert client.introspect_token(client.metadata["introspection_endpoint"], token=known).json() == {"active": False}
+        assert client.introspect_token(client.metadata["introspection_endpoint"], token=known).json() == {
+            "active": False
+        }
 
 
 @pytest.mark.parametrize("name", ["sandbox-app", "sandbox-web"])
@@ -132,6 +136,36 @@ def test_the_code_flow_and_its_refresh_token(oauth: Any, name: str) -> None:
         assert ("refresh_token" in again and again["refresh_token"] != token["refresh_token"]) == (
             name == "sandbox-app"
         )
+
+
+def test_a_token_is_exchanged_for_a_narrower_one(oauth: Any) -> None:
+    with client_of(oauth, "exchanger") as client:
+        held = client.fetch_token(grant_type="client_credentials")
+
+        less = client.fetch_token(
+            grant_type="urn:ietf:params:oauth:grant-type:token-exchange",
+            subject_token=held["access_token"],
+            subject_token_type="urn:ietf:params:oauth:token-type:access_token",
+            scope="curriculum.catalogue:read",
+        )
+
+        assert (held["scope"] != less["scope"], less["scope"]) == (True, "curriculum.catalogue:read")
+
+
+@pytest.mark.parametrize("name", ["sandbox-secret", "sandbox-fapi"])
+def test_client_credentials_bound_to_a_key(oauth: Any, name: str) -> None:
+    proofs = Proofs()
+    with client_of(oauth, name, event_hooks={"request": [proofs.sign], "response": [proofs.learn]}) as client:
+        asked = {"grant_type": "client_credentials", "scope": "enrolment.applications:read"}
+        if name == "sandbox-fapi":
+            with pytest.raises(AuthlibBaseError, match="use_dpop_nonce"):
+                client.fetch_token(**asked)
+        token = client.fetch_token(**asked)  # with the nonce of the first answer
+
+    assert token["token_type"] == "DPoP"
+    headers = {"Authorization": f"DPoP {token['access_token']}"}
+    with httpx.Client(auth=proofs) as api:
+        assert api.get(oauth.issuer + oauth.resource, headers=headers).status_code == 200
 
 
 def test_what_the_server_refuses_reaches_the_caller(oauth: Any) -> None:
@@ -171,6 +205,10 @@ def test_the_code_flow_of_fapi(oauth: Any) -> None:
         token = client.fetch_token(authorization_response=back, state=state, code_verifier=verifier)
 
         assert (token["token_type"], "refresh_token" in token) == ("DPoP", True)
+        refreshed = client.refresh_token(refresh_token=token["refresh_token"])
+        assert (refreshed["token_type"], refreshed.get("refresh_token", token["refresh_token"])) == (
+            *("DPoP", token["refresh_token"]),
+        )
         headers = {"Authorization": f"DPoP {token['access_token']}"}
         with httpx.Client(auth=proofs) as api:
             assert api.get(oauth.issuer + oauth.resource, headers=headers).status_code == 200

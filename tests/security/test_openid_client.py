@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+#: The first test that looks at the demonstration waits for all of it.
+pytestmark = pytest.mark.timeout(600)
 JS = Path(__file__).parent / "js"
 FLOWS = 13
 
