@@ -88,7 +88,7 @@ def test_the_trail_tells_who_did_what_to_a_client(gateway: Any, helpers: Any) ->
     assert secret not in answer.text
 
 
-def test_only_an_auditor_reads_the_trail_page_by_page(gateway: Any) -> None:
+def test_only_an_auditor_reads_the_trail_page_by_page(gateway: Any, helpers: Any) -> None:
     registrar = gateway.registrar()
     gateway.machine(READ), gateway.machine(READ)
     stranger = gateway.bearer(gateway.machine(READ))
@@ -97,4 +97,8 @@ def test_only_an_auditor_reads_the_trail_page_by_page(gateway: Any) -> None:
     first = gateway.http.get("/gateway/v1/audit?limit=1", headers=registrar).json()
     second = gateway.http.get(f"/gateway/v1/audit?limit=1&after={first['next']}", headers=registrar).json()
     assert second["items"][0]["hash"] == first["items"][0]["previous"]
+    of_the_registrar = f"/gateway/v1/audit?limit=1&actor={helpers.bootstrap[0]}"
+    first = gateway.http.get(of_the_registrar, headers=registrar).json()
+    second = gateway.http.get(f"{of_the_registrar}&after={first['next']}", headers=registrar).json()
+    assert 0 < second["items"][0]["number"] < first["items"][0]["number"]
     assert gateway.http.get("/gateway/v1/audit?after=x", headers=registrar).status_code == 422

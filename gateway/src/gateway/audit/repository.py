@@ -11,7 +11,7 @@ from gateway.audit.domain import GENESIS, Entry
 
 ENTRIES = "audit_entries"
 HEADS = "audit_heads"
-INDEXES = (Index(ENTRIES, ("actor", "-_id")), Index(ENTRIES, ("subject", "-_id")), Index(ENTRIES, ("act", "-_id")))
+INDEXES = (Index(ENTRIES, ("actor", "_id")), Index(ENTRIES, ("subject", "_id")), Index(ENTRIES, ("act", "_id")))
 
 
 class AuditRepository:
