@@ -1,44 +1,15 @@
 // node check.mjs PAGES.json: what a person would meet on each page, in light and dark, on a phone and a desk.
 // PAGES.json: [{"name": "course", "url": "http://…", "cookies"?: [...]}]. Prints one JSON document; PAGE_SHOTS=DIR keeps pictures.
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { chromium } from "playwright-core";
+import { launch, overflow, violations } from "./looking.mjs";
 
 const WIDTHS = [390, 1280]; // a phone and a desk: axe and a picture
 const REFLOW_WIDTHS = [320, 820]; // only for overflow (WCAG 1.4.10)
-const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-const FLAGS = [
-  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync",
-];
-const axeSource = readFileSync(join(import.meta.dirname, "node_modules/axe-core/axe.min.js"), "utf8");
 const pages = JSON.parse(readFileSync(process.argv[2], "utf8"));
-const profile = mkdtempSync(join(tmpdir(), "cme-pages-"));
-const executablePath = process.env.CHROMIUM || "/usr/bin/chromium";
-const browser = await chromium.launchPersistentContext(profile, { executablePath, args: FLAGS });
+const { browser, close } = await launch();
 const findings = [];
 let runs = 0;
-
-const overflow = (page) =>
-  page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-
-// In a world of its own, because the page's policy forbids scripts that are not its own.
-const violations = async (page) => {
-  const session = await browser.newCDPSession(page);
-  const { frameTree } = await session.send("Page.getFrameTree");
-  const world = { frameId: frameTree.frame.id, worldName: "axe" };
-  const { executionContextId: contextId } = await session.send("Page.createIsolatedWorld", world);
-  await session.send("Runtime.evaluate", { expression: axeSource, contextId });
-  const answer = await session.send("Runtime.evaluate", {
-    contextId, awaitPromise: true, returnByValue: true,
-    expression: `axe.run(document, ${JSON.stringify({ runOnly: RULES })}).then((result) => result.violations.map(
-      (rule) => rule.id + ": " + rule.nodes.slice(0, 3).map((node) => node.target.join(" ")).join(", ")))`,
-  });
-  await session.detach();
-  if (answer.exceptionDetails) throw new Error(answer.exceptionDetails.exception?.description);
-  return answer.result.value;
-};
 
 // Every stop of the Tab key has to look different: an outline on the element or on one that holds it.
 const invisibleStops = async (page) => {
@@ -88,12 +59,11 @@ for (const { name, url, cookies, statuses = [200] } of pages) {
       if (process.env.PAGE_SHOTS) {
         await page.screenshot({ path: join(process.env.PAGE_SHOTS, `${name}-${width}-${colorScheme}.png`), fullPage: true });
       }
-      for (const violation of await violations(page)) found("axe", violation);
+      for (const violation of await violations(browser, page)) found("axe", violation);
       runs += 1;
       if (width === 1280 && colorScheme === "light") for (const stop of await invisibleStops(page)) found("focus", stop);
     }
   }
 }
-await browser.close();
-rmSync(profile, { recursive: true, force: true });
+await close();
 console.log(JSON.stringify({ pages: pages.length, runs, findings }, null, 1));

@@ -19,6 +19,11 @@ def numbers(text: str) -> list[int]:
     return [int(value) for value in re.findall(r'<td class="num">(\d+)</td>', row[0])]
 
 
+def text_of(page: Any) -> str:
+    """A page without the places where long words may break."""
+    return str(page.text).replace("<wbr>", "")
+
+
 def test_requests_are_counted_logged_and_narrowed_to_a_status(gateway: Any) -> None:
     someone = developer(gateway)
     credentials = someone.credentials()
@@ -29,12 +34,12 @@ def test_requests_are_counted_logged_and_narrowed_to_a_status(gateway: Any) -> N
     here = f"/portal/applications/{credentials[0]}/usage"
 
     page = someone.get(here)
-    refused = someone.get(here, status="4").text.partition('<section class="section" aria-labelledby="log">')[2]
+    refused = text_of(someone.get(here, status="4")).partition('<section class="section" aria-labelledby="log">')[2]
 
     assert numbers(page.text) == [4, 1, 0]
-    assert page.text.count(f"GET {ORGANISATIONS}") == 2
+    assert text_of(page).count(f"GET {ORGANISATIONS}") == 2
     assert "abc" not in page.text
-    assert "4 requests in 14 days, 1 of them refused or failed." in page.text
+    assert "4 requests in 14 days. 1 of all was refused or failed." in page.text
     assert "malformed_json" in refused
     assert f"POST {ORGANISATIONS}" in refused
     assert "GET" not in refused
@@ -51,7 +56,7 @@ def test_what_is_left_of_the_day_is_shown(gateway: Any) -> None:
 
     page = someone.get(f"/portal/applications/{credentials[0]}/usage")
 
-    assert f"1 used, {left[1]} left" in page.text
+    assert f"1 used, {int(left[1]):,} left" in page.text
 
 
 def test_the_log_goes_on_page_by_page(gateway: Any) -> None:
@@ -62,10 +67,10 @@ def test_the_log_goes_on_page_by_page(gateway: Any) -> None:
         gateway.http.get(f"{ORGANISATIONS}/org_{number:02d}", headers=headers)
     here = f"/portal/applications/{credentials[0]}/usage"
 
-    first = someone.get(here).text
+    first = text_of(someone.get(here))
     earlier = re.search(r'href="([^"]+before=[^"]+)"', first)
     assert earlier is not None
-    second = someone.get(earlier[1].replace("&amp;", "&")).text
+    second = text_of(someone.get(earlier[1].replace("&amp;", "&")))
 
     logged = [re.findall(rf"GET {ORGANISATIONS}/(org_\d\d)", text) for text in (first, second)]
     assert [len(found) for found in logged] == [25, 2]

@@ -71,14 +71,20 @@ class Checked:
     errors: dict[str, str] = field(default_factory=dict)
 
 
+def checked_name(text: str) -> str | None:
+    """The name of an application as it is stored; None for what is none."""
+    name = " ".join(text.split())
+    return name if 0 < len(name) <= LONGEST_NAME and name.isprintable() else None
+
+
 def check(form: ApplicationForm) -> Checked:
     """The client of the sandbox that a form describes."""
-    name = " ".join(form.name.split())
+    name = checked_name(form.name)
     redirects, origins = _lines(form.redirect_uris) if form.kind.is_for_people else [], _lines(form.origins)
     scopes = form.scopes & scopes_for(form.kind)
     jwks, wrong_keys = _keys(form)
     found = {
-        "name": None if 0 < len(name) <= LONGEST_NAME and name.isprintable() else NAME_MISSING,
+        "name": None if name else NAME_MISSING,
         "redirect_uris": _wrong(redirects, is_redirect_uri, REDIRECT_WRONG),
         "origins": _wrong(origins, is_origin, ORIGIN_WRONG),
         "scopes": None if scopes else SCOPES_MISSING,
@@ -90,7 +96,7 @@ def check(form: ApplicationForm) -> Checked:
         return Checked(None, errors)
     try:
         request = ClientRequest(
-            name=name,
+            name=name or "",
             redirect_uris=redirects,
             grant_types=grants_of(form.kind),  # type: ignore[arg-type]  # checked by the model
             token_endpoint_auth_method=auth_method_of(form.kind, has_keys=jwks is not None),  # type: ignore[arg-type]

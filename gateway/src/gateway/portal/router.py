@@ -12,6 +12,7 @@ from gateway.accounts.people import OurForm, Person
 from gateway.accounts.service import Accounts
 from gateway.oauth.scopes import SCOPES, in_order
 from gateway.portal.domain import KINDS, kind_of
+from gateway.portal.forms import checked_name
 from gateway.portal.rendering import NO_STORE, PortalPages, PortalRoute
 from gateway.portal.service import Portal
 from gateway.portal.usage_service import PortalUsage
@@ -22,8 +23,8 @@ PortalHere = Annotated[Portal, Provided(Portal)]
 Once = Annotated[str, Form(max_length=100)]
 ClientId = Annotated[str, Form(max_length=100)]
 
-#: What the application is called that is made in one step.
-FIRST_NAME = "My first application"
+#: What the application is called that is made in one step, when its form does not say so in the page's language.
+SOME_NAME = "Application"
 
 
 def back_to(place: str, done: str = "") -> Response:
@@ -52,10 +53,17 @@ async def sandbox(_: Person) -> Response:
 
 @router.post("/portal/sandbox")
 async def get_sandbox_credentials(
-    request: Request, person: Person, _: OurForm, pages: PagesHere, portal: PortalHere, once: Once = ""
+    request: Request,
+    person: Person,
+    _: OurForm,
+    pages: PagesHere,
+    portal: PortalHere,
+    once: Once = "",
+    name: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
     """Make an application of the sandbox and show its secret."""
-    return pages.credentials(request, person, await portal.start(person.account, FIRST_NAME, once))
+    chosen = checked_name(name) or SOME_NAME
+    return pages.credentials(request, person, await portal.start(person.account, chosen, once))
 
 
 @router.get("/portal/requests")

@@ -22,7 +22,7 @@ def api_of(base: str, client: Client | None) -> str:
 def token_line(base: str, client_id: str, secret: str) -> str:
     """A command for a shell that keeps a token in TOKEN."""
     return (
-        f"TOKEN=$(curl -s -u '{client_id}:{secret}' \\\n"
+        f"TOKEN=$(curl -sS -u '{client_id}:{secret}' \\\n"
         f"  -d grant_type=client_credentials {base}/oauth/token \\\n"
         '  | sed \'s/.*"access_token":"\\([^"]*\\)".*/\\1/\')'
     )
@@ -32,7 +32,8 @@ def call_line(base: str, client: Client | None) -> str:
     """A command for a shell that calls the API with that token."""
     scopes = client.scopes if client is not None else frozenset({FIRST_CALLS[0][0]})
     path = next((path for scope, path in FIRST_CALLS if scope in scopes), PUBLIC_CALL)
-    return f'curl -H "Authorization: Bearer $TOKEN" \\\n  {api_of(base, client)}{path}'
+    # A sandbox that was not asked for long starts first, and says with 503 when to ask again.
+    return f'curl -sS --retry 9 -H "Authorization: Bearer $TOKEN" \\\n  {api_of(base, client)}{path}'
 
 
 def first_call(base: str, client: Client, secret: str) -> str:

@@ -35,8 +35,6 @@ class Bar:
     x: float
     width: float
     height: float
-    #: The part of it that failed.
-    failed: float
 
 
 @dataclass(frozen=True)
@@ -136,7 +134,6 @@ def bars_of(days: list[Daily]) -> list[Bar]:
             x=round(index * step + step * 0.15, 2),
             width=round(step * 0.7, 2),
             height=round(BARS * day.requests / highest, 1),
-            failed=round(BARS * (day.client_errors + day.server_errors) / highest, 1),
         )
         for index, day in enumerate(days)
     ]

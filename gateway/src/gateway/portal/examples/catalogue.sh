@@ -1,2 +1,2 @@
-curl "@@api@@/curriculum/v1/catalogue/courses?language=en"
-curl "@@api@@/curriculum/v1/catalogue/changes?after=0&limit=5"
+curl -sS --retry 9 "@@api@@/curriculum/v1/catalogue/courses?language=en"
+curl -sS --retry 9 "@@api@@/curriculum/v1/catalogue/changes?after=0&limit=5"

@@ -12,6 +12,7 @@ from babel import Locale
 from babel.dates import format_date, format_datetime, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
 from babel.support import NullTranslations, Translations
 from fastapi import Request
 
@@ -78,6 +79,11 @@ def moment(value: datetime, language: str) -> str:
 def month(value: date, language: str) -> str:
     """A month, such as September 2026."""
     return str(format_datetime(datetime.combine(value, datetime.min.time()), "LLLL y", locale=language))
+
+
+def number(value: int, language: str) -> str:
+    """A whole number as the language writes it, such as 2,000,000."""
+    return str(format_decimal(value, locale=language))
 
 
 def country_name(code: str, language: str) -> str:

@@ -38,7 +38,7 @@ class Pages:
         environment.install_gettext_translations(  # type: ignore[attr-defined]  # added by the i18n extension
             language.translations(code, self._packages), newstyle=True
         )
-        for name in ("localised", "language_of", "day", "moment", "month", "country_name", "language_name"):
+        for name in ("localised", "language_of", "day", "moment", "month", "number", "country_name", "language_name"):
             environment.filters[name] = partial(_in_language, getattr(language, name), code)
         environment.globals.update(language=code, language_names=language.LANGUAGE_NAMES)
         return environment
