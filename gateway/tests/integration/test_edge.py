@@ -71,6 +71,14 @@ def test_nobody_tells_a_service_who_they_are(gateway: Any) -> None:
     assert known["cookie"] == "cme_language=sv"
 
 
+def test_whatever_connection_names_ends_at_the_edge(gateway: Any, echo: Any) -> None:
+    request = b"GET /courses/x HTTP/1.1\r\nHost: a\r\nConnection: X-One\r\nConnection: close, X-Two\r\n"
+
+    raw(gateway, request + b"X-One: 1\r\nX-Two: 2\r\nX-Three: 3\r\n\r\n")
+
+    assert {"x-one", "x-two", "x-three"} & set(echo.echo.requests[-1]["headers"]) == {"x-three"}
+
+
 def test_an_answer_keeps_its_headers_and_loses_those_of_the_hop(gateway: Any) -> None:
     answer = gateway.http.get(PATH, headers=gateway.bearer(gateway.machine()))
 

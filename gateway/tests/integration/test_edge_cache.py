@@ -62,6 +62,16 @@ def test_representations_are_kept_apart(gateway: Any, scripted: Scripted) -> Non
     assert scripted.times(PATH) == 2
 
 
+def test_an_answer_that_another_host_name_chose_is_for_nobody_else(gateway: Any, scripted: Scripted) -> None:
+    scripted.answers[PATH] = lambda asked: kept(asked.headers["x-forwarded-host"].encode())
+
+    poisoned = gateway.http.get(PATH, headers={"Host": "evil.example"})
+    own = gateway.http.get(PATH)
+
+    assert poisoned.text == "evil.example"
+    assert own.text != "evil.example"
+
+
 def test_queries_are_kept_apart(gateway: Any, scripted: Scripted) -> None:
     scripted.answers[PATH] = lambda asked: kept(asked.target.encode())
 

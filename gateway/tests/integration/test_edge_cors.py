@@ -89,6 +89,18 @@ def test_everybodys_pages_may_read_what_is_public(gateway: Any) -> None:
     assert written.status_code == 403
 
 
+def test_a_public_form_can_be_sent_by_registered_pages(gateway: Any) -> None:
+    page = origin()
+    client_at(gateway, page)
+    path = "/credentials/v1/verification"
+
+    asked = preflight(gateway, path, page, "POST")
+    known, unknown = (gateway.http.post(path, json={}, headers={"Origin": each}) for each in (page, origin()))
+
+    assert (asked.status_code, known.headers["access-control-allow-origin"]) == (204, page)
+    assert "access-control-allow-origin" not in unknown.headers
+
+
 def test_no_page_may_read_the_authorization_endpoint(gateway: Any) -> None:
     page = origin()
     client_at(gateway, page)

@@ -52,7 +52,8 @@ class Forwarding:
         outgoing = self._outgoing(exchange, scope, address)
         query = scope["query_string"]
         target = exchange.raw_path + (b"?" + query if query else b"")
-        found = self._look(exchange, scope["method"], api.prefix.encode() + target, outgoing)
+        key = b" ".join((api.prefix.encode(), _host(scope), target))
+        found = self._look(exchange, scope["method"], key, outgoing)
         if found is not None and found.stored is not None:
             if found.is_fresh:
                 await self._send_stored(exchange, found.stored, found, "hit", send)
@@ -68,13 +69,12 @@ class Forwarding:
         finally:
             answer.close()
         if route.cache and scope["method"] not in SAFE and answer.status < HTTPStatus.BAD_REQUEST:
-            self._cache.forget(api.prefix.encode() + target)
+            self._cache.forget(key)
 
     def _outgoing(self, exchange: Exchange, scope: Scope, address: str) -> Headers:
         assert exchange.span is not None
         incoming: Headers = scope["headers"]
-        host = next(value for name, value in incoming if name == b"host")
-        outgoing = request_headers(incoming, address, host, self._scheme)
+        outgoing = request_headers(incoming, address, _host(scope), self._scheme)
         outgoing.append((b"traceparent", exchange.span.traceparent.encode()))
         left = exchange.deadline - asyncio.get_running_loop().time() - MARGIN_SECONDS
         outgoing.append((deadlines.HEADER, b"%d" % max(1, int(left * 1000))))
@@ -119,6 +119,12 @@ class Forwarding:
         answer = self._cache.answer(stored, found.asked, note)
         exchange.status = answer.status
         await _whole(exchange, answer.headers, answer.body, send)
+
+
+def _host(scope: Scope) -> bytes:
+    """A service may put it into its answer, so it is part of what an answer is kept by."""
+    host: bytes = next(value for name, value in scope["headers"] if name == b"host")
+    return host
 
 
 async def _whole(exchange: Exchange, headers: Headers, body: bytes, send: Send) -> None:

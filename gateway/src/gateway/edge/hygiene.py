@@ -55,10 +55,11 @@ def response_headers(headers: Headers) -> list[tuple[bytes, bytes]]:
 
 
 def _connection_options(headers: Headers) -> frozenset[bytes]:
+    options: frozenset[bytes] = frozenset()
     for name, value in headers:
         if name == b"connection":
-            return frozenset(option.strip().lower() for option in value.split(b","))
-    return frozenset()
+            options |= {option.strip().lower() for option in value.split(b",")}
+    return options
 
 
 def _without_session(cookies: bytes) -> bytes:

@@ -72,7 +72,7 @@ class Edge:
         except ClientGone:
             exchange.status = 499
         except Exception:
-            log.exception("unexpected error", path=scope["path"])
+            log.exception("unexpected error", path=_shown(exchange, scope))
             failed = ServiceError("Something failed on our side. Quote the trace_id to us.")
             failed.code, failed.status = "internal_error", 500
             await self._refuse(exchange, failed, scope, receive, send)
@@ -135,6 +135,8 @@ class Edge:
         if admission is None:
             if method in READS:
                 exchange.cors = cors.allowed(b"*")
+            elif origin is not None and await self._policies.origins.has(origin.decode("latin-1")):
+                exchange.cors = cors.allowed(origin)
             self._begin_span(exchange, scope, None)
             return None
         if origin is not None and origin.decode("latin-1") in admission.client.origins:
@@ -175,17 +177,15 @@ class Edge:
         await send({"type": "http.response.body", "body": b""})
 
     def _begin_span(self, exchange: Exchange, scope: Scope, sent: bytes | None) -> None:
-        route = exchange.route
-        path = exchange.path if route is None or not route.secret else route.template
-        service = route.service if route else "edge"
-        exchange.span = self._policies.spans.begin(scope["method"], service, path[:256], sent)
+        service = exchange.route.service if exchange.route else "edge"
+        exchange.span = self._policies.spans.begin(scope["method"], service, _shown(exchange, scope), sent)
 
     async def _refuse(
         self, exchange: Exchange, error: ServiceError, scope: Scope, receive: Receive, send: Send
     ) -> None:
         if exchange.started:
             # Half an answer is out: returning without its end makes the server close the connection.
-            log.warning("answer broken off", path=scope["path"], code=error.code)
+            log.warning("answer broken off", path=_shown(exchange, scope), code=error.code)
             return
         if exchange.span is None:
             self._begin_span(exchange, scope, None)
@@ -221,3 +221,10 @@ class Edge:
                 problem=exchange.problem,
             ),
         )
+
+
+def _shown(exchange: Exchange, scope: Scope) -> str:
+    """The path for logs and traces: none where it is a secret, no more than anybody reads of an endless one."""
+    route = exchange.route
+    path: str = route.template if route is not None and route.secret else scope["path"]
+    return path[:256]
