@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from cme_kit import dpop
+from cme_kit import jose
 from pydantic import BaseModel
 
 from gateway.oauth.keys import ALGORITHM
-from gateway.oauth.protocol import ASSERTION_ALGORITHMS, AUTH_METHODS, CONFIDENTIAL
+from gateway.oauth.protocol import AUTH_METHODS, CONFIDENTIAL
 from gateway.oauth.scopes import SCOPES
 from gateway.oauth.tokens import EXCHANGE
 
@@ -29,18 +29,18 @@ class Metadata(BaseModel):
     response_modes_supported: list[str] = ["query"]
     grant_types_supported: list[str] = ["authorization_code", "client_credentials", "refresh_token", EXCHANGE]
     token_endpoint_auth_methods_supported: list[str] = AUTH_METHODS
-    token_endpoint_auth_signing_alg_values_supported: list[str] = ASSERTION_ALGORITHMS
+    token_endpoint_auth_signing_alg_values_supported: list[str] = jose.ALGORITHMS
     revocation_endpoint_auth_methods_supported: list[str] = AUTH_METHODS
-    revocation_endpoint_auth_signing_alg_values_supported: list[str] = ASSERTION_ALGORITHMS
+    revocation_endpoint_auth_signing_alg_values_supported: list[str] = jose.ALGORITHMS
     introspection_endpoint_auth_methods_supported: list[str] = CONFIDENTIAL
-    introspection_endpoint_auth_signing_alg_values_supported: list[str] = ASSERTION_ALGORITHMS
+    introspection_endpoint_auth_signing_alg_values_supported: list[str] = jose.ALGORITHMS
     code_challenge_methods_supported: list[str] = ["S256"]
     authorization_response_iss_parameter_supported: bool = True
     require_pushed_authorization_requests: bool = False
-    dpop_signing_alg_values_supported: list[str] = dpop.ALGORITHMS
+    dpop_signing_alg_values_supported: list[str] = jose.ALGORITHMS
     request_parameter_supported: bool = True
     request_uri_parameter_supported: bool = False
-    request_object_signing_alg_values_supported: list[str] = ASSERTION_ALGORITHMS
+    request_object_signing_alg_values_supported: list[str] = jose.ALGORITHMS
     subject_types_supported: list[str] = ["public"]
     id_token_signing_alg_values_supported: list[str] = [ALGORITHM]
     claims_supported: list[str] = [
@@ -78,7 +78,7 @@ class ResourceMetadata(BaseModel):
     authorization_servers: list[str]
     scopes_supported: list[str] = list(SCOPES)
     bearer_methods_supported: list[str] = ["header"]
-    dpop_signing_alg_values_supported: list[str] = dpop.ALGORITHMS
+    dpop_signing_alg_values_supported: list[str] = jose.ALGORITHMS
     dpop_bound_access_tokens_required: bool = False
     resource_documentation: str
 

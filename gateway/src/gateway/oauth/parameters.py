@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from urllib.parse import unquote_plus
 
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError, OAuth2Error
-from joserfc.errors import JoseError
-from joserfc.jws import extract_compact
+from cme_kit import jose
 
 #: What RFC 6749 appendix A allows in most values; authlib writes some of them into error descriptions.
 _PARAMETER = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]*")
 _STATE = re.compile(r"[\x20-\x7e]*")
-_HINT = re.compile(r"[^\x00-\x1f\x7f]{0,254}")
+_HINT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{0,254}")
+#: No client has an id of other characters; what else is claimed is looked for nowhere and kept nowhere.
+_CLIENT_ID = re.compile(r"[\x21-\x7e]{1,100}")
 #: The parameters that somebody here reads; unknown ones are ignored (RFC 6749 section 3.1).
 _READ = {
     **dict.fromkeys(("response_type", "response_mode", "client_id", "redirect_uri", "scope", "resource"), _PARAMETER),
@@ -51,6 +51,13 @@ def claimed_client_id(values: dict[str, str], authorization: str | None) -> str 
 
     Raises InvalidClientError when that cannot be read and InvalidRequestError for two ways at once (RFC 6749 section 2.3).
     """
+    claimed = _claimed(values, authorization)
+    if claimed is not None and not _CLIENT_ID.fullmatch(claimed):
+        raise InvalidClientError(description="The client does not exist on this server.")
+    return claimed
+
+
+def _claimed(values: dict[str, str], authorization: str | None) -> str | None:
     assertion = values.get("client_assertion")
     if authorization is not None:
         if assertion or "client_secret" in values:
@@ -79,10 +86,10 @@ def _basic_client_id(authorization: str) -> str:
 
 def _subject_of(assertion: str) -> str:
     try:
-        claims = json.loads(extract_compact(assertion.encode()).payload or b"")
-    except (JoseError, ValueError) as error:
+        _, claims = jose.unverified(assertion)
+    except jose.InvalidJwt as error:
         raise InvalidClientError(description="The client assertion is no JWT.") from error
-    subject = claims.get("sub") if isinstance(claims, dict) else None
+    subject = claims.get("sub")
     if not isinstance(subject, str):
         raise InvalidClientError(description="The client assertion names no client.")
     return subject

@@ -22,8 +22,7 @@ from authlib.oauth2.rfc6749 import (
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant, ClientCredentialsGrant, RefreshTokenGrant
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
 from authlib.oauth2.rfc7636 import CodeChallenge
-from joserfc import jwt
-from joserfc.errors import JoseError
+from cme_kit import jose
 from joserfc.jwk import KeySet
 
 from gateway.clients.domain import Client, Profile
@@ -32,11 +31,12 @@ from gateway.oauth.scopes import SCOPES
 
 #: authlib refuses plain http; TLS ends before the gateway, and the local stack runs on loopback addresses.
 _URI = "https://gateway.invalid/"
-ASSERTION_ALGORITHMS = ["ES256", "PS256", "Ed25519", "EdDSA"]
 #: Those whose address an assertion may name instead of the issuer (RFC 7523 section 3).
 ENDPOINTS = ("token", "par", "introspect", "revoke")
 #: What is remembered of each assertion stays small.
 JTI_LENGTH = 200
+#: A proof or a request that the same key signed is no assertion (RFC 8725 section 3.11).
+ASSERTION_TYPES = frozenset({None, "JWT", "client-authentication+jwt"})
 CONFIDENTIAL = ["client_secret_basic", "private_key_jwt"]
 AUTH_METHODS = ["none", *CONFIDENTIAL]
 
@@ -196,20 +196,24 @@ class _Assertion(JWTBearerClientAssertion):  # type: ignore[misc]  # authlib has
     def process_assertion_claims(self, assertion: str, resolve_key: KeySet) -> Any:
         try:
             # authlib passes no algorithms; which are allowed is ours to say.
-            token = jwt.decode(assertion, resolve_key, algorithms=ASSERTION_ALGORITHMS)
-        except (JoseError, ValueError) as error:
+            header, claims = jose.verified(assertion, resolve_key)
+        except jose.InvalidJwt as error:
             raise InvalidClientError(description="The client assertion is not valid.") from error
-        self.verify_claims(token.claims)
+        if header.get("typ") not in ASSERTION_TYPES:
+            raise InvalidClientError(description="The assertion is a JWT for something else.")
+        self.verify_claims(claims)
         client = self._view.client
-        if client is not None and client.profile is Profile.FAPI and token.claims["aud"] != self._view.issuer:
+        if client is not None and client.profile is Profile.FAPI and claims["aud"] != self._view.issuer:
             raise InvalidClientError(description="The assertion's aud has to be the issuer, as a string.")
-        return token.claims
+        return claims
 
     def validate_jti(self, claims: dict[str, Any], jti: object) -> bool:
-        expires = datetime.fromtimestamp(claims["exp"], self._view.now.tzinfo)
-        if not isinstance(jti, str) or len(jti) > JTI_LENGTH or expires > self._view.now + ASSERTION_LIFETIME:
-            raise InvalidClientError(description="Send a jti of at most 200 characters and an exp within one hour.")
-        self._view.used_assertion = (jti, expires)
+        last = (self._view.now + ASSERTION_LIFETIME).timestamp()
+        if not isinstance(jti, str) or len(jti) > JTI_LENGTH or not jti.isprintable() or claims["exp"] > last:
+            raise InvalidClientError(
+                description="Send a jti of at most 200 printable characters and an exp within one hour."
+            )
+        self._view.used_assertion = (jti, datetime.fromtimestamp(claims["exp"], self._view.now.tzinfo))
         return True
 
 

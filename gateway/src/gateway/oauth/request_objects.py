@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from authlib.oauth2.rfc6749 import OAuth2Error
-from joserfc import jwt
-from joserfc.errors import JoseError
+from cme_kit import jose
 
 from gateway.clients.domain import Client
 from gateway.oauth.parameters import single_values
-from gateway.oauth.protocol import ASSERTION_ALGORITHMS
 
 #: The longest time between `nbf` and `exp`, seconds (FAPI 2.0 Message Signing section 5.3.1).
 LONGEST = 3600
 LEEWAY = 10
+#: `typ` of a request object; an assertion or a proof that the same key signed is none (RFC 9101 section 10.8).
+TYPES = frozenset({None, "JWT", "oauth-authz-req+jwt", "application/oauth-authz-req+jwt"})
 #: What the JWT says about itself, not about the request.
 _OF_THE_JWT = {"iss", "aud", "exp", "nbf", "iat", "jti", "sub"}
 
@@ -30,9 +30,11 @@ def read_request_object(request: str, client: Client, issuer: str, now: float) -
     if client.keys is None:
         raise InvalidRequestObject("This client has no registered key to sign requests with.")
     try:
-        claims = jwt.decode(request, client.keys, algorithms=ASSERTION_ALGORITHMS).claims
-    except (JoseError, ValueError, KeyError) as error:
+        header, claims = jose.verified(request, client.keys)
+    except jose.InvalidJwt as error:
         raise InvalidRequestObject("The request is no JWT signed with a registered key.") from error
+    if header.get("typ") not in TYPES:
+        raise InvalidRequestObject("The request is a JWT for something else.")
     _check(claims, client, issuer, now)
     given = {name: value for name, value in claims.items() if name not in _OF_THE_JWT}
     if {"request", "request_uri"} & set(given) or given.get("client_id") != client.client_id:
@@ -47,7 +49,7 @@ def _check(claims: dict[str, Any], client: Client, issuer: str, now: float) -> N
         raise InvalidRequestObject("The request's iss is the client_id.")
     if audience not in (issuer, [issuer]):
         raise InvalidRequestObject(f"The request's aud is {issuer}.")
-    if not isinstance(expires, (int, float)) or expires <= now:
+    if not isinstance(expires, (int, float)) or not expires > now:
         raise InvalidRequestObject("The request has no exp, or it has passed.")
-    if not isinstance(begins, (int, float)) or begins > now + LEEWAY or expires - begins > LONGEST:
+    if not isinstance(begins, (int, float)) or not begins <= now + LEEWAY or expires > begins + LONGEST:
         raise InvalidRequestObject("The request's nbf has passed, and exp is within an hour of it.")

@@ -33,6 +33,13 @@ LONGEST_FORM = 64 * 1024
 MOST_FIELDS = 50
 _ALWAYS = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), (b"pragma", b"no-cache")]
 _CHALLENGE = (b"www-authenticate", b'Basic realm="oauth"')
+#: Errors of a client that has proved who it is. All others may be anybody's, whoever they say they are.
+_OF_THE_CLIENT = frozenset(
+    {
+        *("invalid_grant", "invalid_scope", "invalid_target", "unauthorized_client"),
+        *("invalid_dpop_proof", "use_dpop_nonce", "invalid_request_object"),
+    }
+)
 log = structlog.get_logger(__name__)
 
 
@@ -116,7 +123,7 @@ class BackChannel:
 
     def _note(self, path: str, call: _Call, status: int, seconds: float, trace_id: int) -> None:
         """Keep the request in the client's log, unless it was not proved to be the client's."""
-        if call.error in (InvalidClientError.error, InvalidRequestError.error):
+        if status >= HTTPStatus.BAD_REQUEST and call.error not in _OF_THE_CLIENT:
             return
         client_id = claimed_client_id(call.values, call.authorization)
         if client_id is not None:

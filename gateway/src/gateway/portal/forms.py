@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from cme_kit.jose import PRIVATE_PARTS
 from cme_kit.pages import gettext_noop
 from pydantic import ValidationError
 
 from gateway.clients.domain import Client, Profile, is_origin, is_redirect_uri
-from gateway.clients.schemas import PRIVATE_PARTS, ClientRequest
+from gateway.clients.schemas import ClientRequest
 from gateway.oauth.scopes import in_order
 from gateway.portal.domain import Kind, auth_method_of, grants_of, kind_of
 from gateway.portal.permissions import scopes_for

@@ -4,34 +4,24 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from joserfc import jws, jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, OKPKey, RSAKey
+from cme_kit import jose
+from cme_kit.jose import InvalidJwt, InvalidKey, PublicKey
 
-#: Asymmetric algorithms of FAPI 2.0 Security Profile section 5.4.1.
-ALGORITHMS = ["ES256", "PS256", "EdDSA", "Ed25519"]
+ALGORITHMS = jose.ALGORITHMS
 #: How old a proof may be, and how far a client's clock may be ahead, seconds.
 LIFETIME = 60
 AHEAD = 15
 LONGEST_PROOF = 4096
 LONGEST_ID = 200
-SMALLEST_RSA = 2048
-_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
-_KEYS: dict[str, type[ECKey | RSAKey | OKPKey]] = {"EC": ECKey, "RSA": RSAKey, "OKP": OKPKey}
 _PORTS = {"http": 80, "https": 443}
-
-
-class _Registry(jws.JWSRegistry):
-    #: An RSA key in the header is longer than the 512 bytes of the library's default.
-    max_header_length = LONGEST_PROOF
-
-
-_REGISTRY = _Registry(algorithms=ALGORITHMS)
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
 class InvalidProof(ValueError):
@@ -65,42 +55,34 @@ def check_proof(proofs: Sequence[str], method: str, url: str, now: float, token:
     if len(proofs[0]) > LONGEST_PROOF:
         raise InvalidProof(f"A proof may have {LONGEST_PROOF} characters.")
     try:
-        header = dict(jws.extract_compact(proofs[0].encode(), registry=_REGISTRY).headers())
+        header, _ = jose.unverified(proofs[0])
         key = _key(header)
-        claims = jwt.decode(proofs[0], key, registry=_REGISTRY).claims
-    except InvalidProof:
-        raise
-    except (JoseError, ValueError, KeyError, TypeError) as error:
+        _, claims = jose.verified(proofs[0], key)
+    except InvalidJwt as error:
         raise InvalidProof("The proof is no JWT signed with the key in its header.") from error
     return _checked(claims, key.thumbprint(), method, url, now, token)
 
 
-def _key(header: dict[str, Any]) -> ECKey | RSAKey | OKPKey:
+def _key(header: dict[str, Any]) -> PublicKey:
     if header.get("typ") != "dpop+jwt":
         raise InvalidProof("The proof's typ is dpop+jwt.")
     if header.get("alg") not in ALGORITHMS:
         raise InvalidProof(f"Sign the proof with {', '.join(ALGORITHMS)}.")
-    jwk = header.get("jwk")
-    if not isinstance(jwk, dict) or _PRIVATE & set(jwk):
-        raise InvalidProof("Put the public key, and only it, into the proof's jwk header.")
-    kind = _KEYS.get(str(jwk.get("kty")))
-    if kind is None:
-        raise InvalidProof("The key of a proof is an EC, RSA or OKP key.")
-    key = kind.import_key(jwk)
-    if isinstance(key, RSAKey) and key.public_key.key_size < SMALLEST_RSA:
-        raise InvalidProof(f"An RSA key has {SMALLEST_RSA} bits or more.")
-    return key
+    try:
+        return jose.public_key(header.get("jwk"))
+    except InvalidKey as error:
+        raise InvalidProof(f"Put your public key into the proof's jwk header: {error}.") from error
 
 
 def _checked(claims: dict[str, Any], thumbprint: str, method: str, url: str, now: float, token: str | None) -> Proof:
     proof_id, issued, nonce = claims.get("jti"), claims.get("iat"), claims.get("nonce")
-    if not isinstance(proof_id, str) or not 0 < len(proof_id) <= LONGEST_ID:
-        raise InvalidProof(f"Give each proof a jti of its own, of at most {LONGEST_ID} characters.")
+    if not isinstance(proof_id, str) or not 0 < len(proof_id) <= LONGEST_ID or not proof_id.isprintable():
+        raise InvalidProof(f"Give each proof a jti of its own, of at most {LONGEST_ID} printable characters.")
     if claims.get("htm") != method:
         raise InvalidProof(f"The proof's htm has to be {method}.")
     if not isinstance(claims.get("htu"), str) or _comparable(claims["htu"]) != _comparable(url):
         raise InvalidProof(f"The proof's htu has to be {url}.")
-    if isinstance(issued, bool) or not isinstance(issued, (int, float)) or not -AHEAD <= now - issued <= LIFETIME:
+    if isinstance(issued, bool) or not isinstance(issued, (int, float)) or not now - LIFETIME <= issued <= now + AHEAD:
         raise InvalidProof(f"The proof's iat has to be now; it is good for {LIFETIME} seconds.")
     if token is not None and claims.get("ath") != token_hash(token):
         raise InvalidProof("The proof's ath has to be the hash of the access token.")
@@ -109,10 +91,18 @@ def _checked(claims: dict[str, Any], thumbprint: str, method: str, url: str, now
     return Proof(thumbprint, proof_id, nonce, issued + LIFETIME + 1)
 
 
-def _comparable(url: str) -> tuple[str, str | None, int | None, str]:
-    """Scheme, host, port and path as RFC 9449 section 4.3 compares them (RFC 3986 section 6.2.2 and 6.2.3)."""
+def _comparable(url: str) -> tuple[str, str, int | None, str]:
+    """Scheme, authority, port and path as RFC 9449 section 4.3 compares them (RFC 3986 sections 6.2.2.1, .2 and 6.2.3)."""
     try:
         parts = urlsplit(url)
-        return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme), parts.path or "/"
+        port = parts.port if parts.port is not None else _PORTS.get(parts.scheme)
     except ValueError as error:
         raise InvalidProof("The proof's htu is no address.") from error
+    # A user part is no part of an address of ours, so it stays and makes another one of it.
+    user, at, _ = parts.netloc.rpartition("@")
+    return parts.scheme, f"{user}{at}{parts.hostname}", port, _ESCAPE.sub(_normal_escape, parts.path or "/")
+
+
+def _normal_escape(escape: re.Match[str]) -> str:
+    character = chr(int(escape[1], 16))
+    return character if character in _UNRESERVED else f"%{escape[1].upper()}"

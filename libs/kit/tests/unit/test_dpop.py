@@ -46,7 +46,11 @@ def test_a_proof_names_the_key_that_signed_it(key: Any, algorithm: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "htu", ["HTTPS://API.example/oauth/token", f"{URL}?a=b", f"{URL}#c", URL.replace("example/", "example:443/")]
+    "htu",
+    [
+        *("HTTPS://API.example/oauth/token", f"{URL}?a=b", f"{URL}#c", URL.replace("example/", "example:443/")),
+        *("https://api.example/oauth/%74oken", "https://api.example/%6fauth/%74%6F%6b%65%6E"),
+    ],
 )
 def test_the_same_address_written_otherwise_is_the_same(htu: str) -> None:
     assert check_proof([a_proof(htu=htu)], "POST", URL, NOW).proof_id == "one"
@@ -57,6 +61,13 @@ def test_the_same_address_written_otherwise_is_the_same(htu: str) -> None:
     [
         {"htm": "GET"},
         {"htm": "post"},
+        {"htu": "https://user@api.example/oauth/token"},
+        {"htu": "https://api.example:0/oauth/token"},
+        {"htu": "https://api.example/oauth%2Ftoken"},
+        {"iat": 10**400},
+        {"iat": float("nan")},
+        {"jti": "a\x00b"},
+        {"jti": "\ud800"},
         {"htm": None},
         {"htu": "https://api.example/oauth/token/"},
         {"htu": "http://api.example/oauth/token"},
@@ -94,11 +105,20 @@ def test_a_proof_of_another_request_does_not_hold(claims: dict[str, Any]) -> Non
         {"jwk": {"kty": "EC"}},
         {"jwk": "text"},
         {"jwk": None},
+        {"jwk": {**EC.as_dict(private=False), "use": "enc"}},
+        {"jwk": {"kty": "OKP", "crv": "X25519", "x": "CQ" + "A" * 41}},
+        {"crit": ["made_by"], "made_by": "a library"},
+        {"crit": 5},
     ],
 )
 def test_a_header_that_names_no_public_key_or_another_one_does_not_hold(header: dict[str, Any]) -> None:
     with pytest.raises(InvalidProof):
         check_proof([a_proof(header=header)], "POST", URL, NOW)
+
+
+def test_a_header_that_nobody_knows_is_ignored() -> None:
+    """RFC 7515 section 4: all but critical ones are."""
+    assert check_proof([a_proof(header={"made_by": "a library"})], "POST", URL, NOW).proof_id == "one"
 
 
 @pytest.mark.parametrize("proofs", [[], ["a.b"], ["..."], ["x" * 5000], [a_proof(), a_proof()], [a_proof() + "A"]])
@@ -111,7 +131,8 @@ def test_a_shared_secret_or_a_small_key_proves_nothing() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SecurityWarning)
         small = a_proof(RSAKey.generate_key(1024), algorithm="PS256")
-        for proof in (a_proof(OctKey.generate_key(256), algorithm="HS256"), small):
+        curve = a_proof(OKPKey.generate_key("Ed448"), algorithm="EdDSA")
+        for proof in (a_proof(OctKey.generate_key(256), algorithm="HS256"), small, curve):
             with pytest.raises(InvalidProof):
                 check_proof([proof], "POST", URL, NOW)
 
