@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
 from joserfc.jwk import ECKey
 
@@ -229,6 +231,39 @@ def test_a_person_has_at_most_twenty_applications(gateway: Any) -> None:
     assert refused.status_code == 409
     assert "You have 20 applications" in refused.text
     assert someone.get().text.count('href="/portal/applications/test_') == 20
+
+
+def test_the_limit_holds_when_many_forms_come_at_once(gateway: Any) -> None:
+    someone = developer(gateway)
+    fields = form(someone.get(), "/portal/sandbox")
+    cookies = dict(someone.person.browser.cookies)
+
+    def send(number: int) -> int:
+        sent = {**fields, "once": f"one-of-many-forms-at-once-{number:03d}"}
+        return httpx.post(f"{gateway.url}/portal/sandbox", data=sent, cookies=cookies, timeout=60).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(send, range(28)))
+
+    assert (statuses.count(200), statuses.count(409)) == (20, 8)
+    assert someone.get().text.count('href="/portal/applications/test_') == 20
+
+
+def test_a_form_that_is_sent_twice_at_once_makes_one_application(gateway: Any) -> None:
+    someone = developer(gateway)
+    fields = form(someone.get(), "/portal/sandbox")
+    cookies = dict(someone.person.browser.cookies)
+
+    with ThreadPoolExecutor(4) as pool:
+        pages = list(
+            pool.map(
+                lambda _: httpx.post(f"{gateway.url}/portal/sandbox", data=fields, cookies=cookies, timeout=60),
+                range(4),
+            )
+        )
+
+    assert len({shown(page) for page in pages}) == 1
+    assert someone.get().text.count('href="/portal/applications/test_') == 1
 
 
 def test_an_application_of_the_sandbox_is_changed(gateway: Any) -> None:

@@ -168,14 +168,15 @@ def test_events_of_a_live_application_arrive_and_are_replayed(
     assert len(receiver.of(event_id)) == 1
 
 
-def test_a_time_that_is_none_is_refused_at_its_field(owner: Owner, receiver: Receiver) -> None:
+@pytest.mark.parametrize("since", ["yesterday", "", "2999-01-01T00:00", "9999-12-31T23:59-14:00"])
+def test_a_time_that_is_none_is_refused_at_its_field(owner: Owner, receiver: Receiver, since: str) -> None:
     here, _ = owner.make(receiver.url, PUBLISHED)
 
-    answer = owner.someone.send(here, f"{here}/replays", since="yesterday")
+    answer = owner.someone.send(here, f"{here}/replays", since=since)
 
     assert answer.status_code == 422
     assert '<a href="#since">' in answer.text
-    assert 'value="yesterday"' in answer.text
+    assert not since or f'value="{since}"' in answer.text
 
 
 def test_a_webhook_is_changed_disabled_made_active_and_removed(owner: Owner, receiver: Receiver) -> None:
@@ -237,6 +238,7 @@ def test_both_keys_sign_after_a_rotation(owner: Owner, receiver: Receiver) -> No
         ({"event_type": []}, "event_types", "Choose at least one event."),
         ({"event_type": "com.clustereducation.no.such.thing.v1"}, "event_types", "Choose at least one event."),
         ({"description": "x" * 201}, "description", "at most 200"),
+        ({"description": "a\x00b"}, "description", "at most 200"),
     ],
 )
 def test_what_is_wrong_with_a_webhook_stands_at_its_field(

@@ -129,6 +129,7 @@ def _settings_page(
         kinds=KINDS,
         groups=_groups(kind, person.account),
         is_fixed=not client.sandbox,
+        scopes=in_order(client.scopes),
         live=in_order(live_scopes(kind, client.scopes, person.account)),
         meanings=SCOPES,
     )

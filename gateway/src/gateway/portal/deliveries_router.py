@@ -98,7 +98,7 @@ async def replay(
 ) -> Response:
     """Send everything again that happened since a moment and was not delivered."""
     moment = moment_of(since)
-    if moment is None:
+    if moment is None or moment > webhooks.now():
         here = (request, person, pages, webhooks, client_id, webhook_id)
         return await _page(*here, errors={"since": SINCE_WRONG}, since=since)
     await webhooks.replay(person.account, client_id, webhook_id, moment)

@@ -178,6 +178,10 @@ class Portal:
 
         await self._outbox.transaction(work)
 
+    def now(self) -> datetime:
+        """This moment."""
+        return self._clock.now()
+
     def days_since(self, moment: datetime) -> int:
         """Whole days that have passed since a moment."""
         return (self._clock.now() - moment).days

@@ -40,9 +40,12 @@ class WebhookForm:
 
     def errors(self) -> dict[str, str]:
         """What is wrong, by the id of its field."""
+        described = self.description.strip()
         found = {
             "url": None if 0 < len(self.url.strip()) <= LONGEST_URL else URL_WRONG,
-            "description": None if len(self.description.strip()) <= LONGEST_DESCRIPTION else DESCRIPTION_LONG,
+            "description": None
+            if len(described) <= LONGEST_DESCRIPTION and described.isprintable()
+            else DESCRIPTION_LONG,
             "event_types": None if self.known_types() else TYPES_MISSING,
         }
         return {name: text for name, text in found.items() if text is not None}
@@ -66,6 +69,6 @@ def moment_of(text: str) -> datetime | None:
     """A day and a time as browsers send it, in UTC."""
     try:
         moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # no moment, or one that no year of UTC holds
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -55,6 +55,10 @@ class PortalWebhooks:
         self._samples = samples
         self._outbox = outbox
 
+    def now(self) -> datetime:
+        """This moment."""
+        return self._portal.now()
+
     async def all(self, person: Account, client_id: str) -> tuple[Client, list[WebhookView]]:
         """An application and its webhooks. Raises NotFound."""
         client = await self._portal.application(person, client_id)
