@@ -189,6 +189,7 @@ def compose(on: Ground) -> People:
         Consents: consents,
         signup_pages.Forms: signup_pages.Forms(pages, browser),
         LoginPage: LoginPage(pages, browser, passkeys=passkeys.are_possible, providers=upstreams.names),
+        Mail: mail,
         Pages: pages,
         Passkeys: passkeys,
         Profiles: profiles,

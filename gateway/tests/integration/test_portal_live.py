@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from .developers import developer, form, shown
+from .mailbox import text_of, the_mailbox
 
 ORGANISATION = "org_01jb6x9y2kfq0v8r3m5t7w1z4c"
 
@@ -96,6 +97,34 @@ def test_what_was_approved_cannot_be_changed_afterwards(gateway: Any) -> None:
 
     assert "The programme office</h1>" not in someone.get(path).text
     assert "enrolment.applications:read" not in gateway.client_credentials((client_id, secret)).json()["scope"]
+
+
+@pytest.mark.parametrize(
+    ("decision", "subject"),
+    [("approve", "Jūsų programa jau gali naudoti tikruosius duomenis"), ("refuse", "Jūsų prašymas")],
+)
+def test_who_asked_is_written_to_in_the_own_language(gateway: Any, decision: str, subject: str) -> None:
+    someone, office = developer(gateway, language="lt"), developer(gateway, "coordinator")
+    client_id, secret = asked(someone)
+
+    office.send("/portal/requests", "/portal/requests", client=client_id, decision=decision)
+
+    mail = the_mailbox().await_mail(someone.person.username)
+    assert str(mail["Subject"]).startswith(subject)
+    assert f"{gateway.url}/portal?lang=lt" in text_of(mail)
+    assert secret not in text_of(mail)
+
+
+def test_a_decision_is_made_once(gateway: Any) -> None:
+    someone, office = developer(gateway), developer(gateway, "operator")
+    client_id, secret = asked(someone)
+    fields = form(office.get("/portal/requests"), "/portal/requests") | {"client": client_id}
+
+    office.person.browser.post("/portal/requests", data=fields | {"decision": "refuse"})
+    late = office.person.browser.post("/portal/requests", data=fields | {"decision": "approve"})
+
+    assert late.status_code == 404
+    assert gateway.client_credentials((client_id, secret)).status_code == 401
 
 
 @pytest.mark.parametrize("role", ["developer", "applicant", "assessor"])

@@ -23,6 +23,8 @@ class Kind(StrEnum):
     PASSKEY_ADDED = "passkey_added"
     SIGN_IN_LINKED = "sign_in_linked"
     WEBHOOK_DISABLED = "webhook_disabled"
+    ACCESS_APPROVED = "access_approved"
+    ACCESS_REFUSED = "access_refused"
     #: Written and never sent, so that an unknown address takes as long as a known one.
     NOBODY = "nobody"
 
@@ -93,6 +95,22 @@ TEXTS: dict[Kind, Text] = {
             gettext_noop(
                 "Correct the receiver, make the webhook active again, and have what it missed sent once more."
             ),
+        ),
+        gettext_noop("Your applications"),
+    ),
+    Kind.ACCESS_APPROVED: Text(
+        gettext_noop("Your application may use real data now"),
+        (
+            gettext_noop("The programme office approved your request for live access."),
+            gettext_noop("Its credentials get tokens from now on. Leave out /sandbox in the addresses."),
+        ),
+        gettext_noop("Your applications"),
+    ),
+    Kind.ACCESS_REFUSED: Text(
+        gettext_noop("Your request for live access was refused"),
+        (
+            gettext_noop("The programme office did not approve it. Your sandbox application goes on as before."),
+            gettext_noop("Write to the office to learn why, or change the sandbox application and ask again."),
         ),
         gettext_noop("Your applications"),
     ),

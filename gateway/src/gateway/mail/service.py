@@ -33,7 +33,7 @@ PAGES = {
     Kind.CONFIRM_ADDRESS: "/signup/confirm",
     Kind.RESET_PASSWORD: "/password/new",
     Kind.ADDRESS_KNOWN: "/login",
-    Kind.WEBHOOK_DISABLED: "/portal",
+    **dict.fromkeys((Kind.WEBHOOK_DISABLED, Kind.ACCESS_APPROVED, Kind.ACCESS_REFUSED), "/portal"),
 }
 log = structlog.get_logger(__name__)
 

@@ -12,8 +12,10 @@ from cme_kit.pages import Pages
 from fastapi import FastAPI
 
 from gateway.accounts.browser import Browser
+from gateway.accounts.service import Accounts
 from gateway.clients.service import Clients
 from gateway.edge.allowances import Limits
+from gateway.mail.service import Mail
 from gateway.peppered import Pepper
 from gateway.portal import applications_router, deliveries_router, guides_router, router, usage_router, webhooks_router
 from gateway.portal.rendering import PortalPages
@@ -55,7 +57,7 @@ def install(app: FastAPI) -> None:
 def compose(on: Ground) -> dict[type, Any]:
     """What handlers are provided with."""
     given = on.provided
-    portal = Portal(on.clients, given[Webhooks], on.pepper, on.outbox, on.clock)
+    portal = Portal(*(on.clients, given[Webhooks], given[Accounts], given[Mail], on.pepper, on.outbox, on.clock))
     return {
         PortalPages: PortalPages(given[Pages], given[Browser], on.base),
         Portal: portal,

@@ -12,9 +12,12 @@ from cme_kit.outbox import Outbox, Transaction
 from cme_kit.problems import Conflict, NotFound
 
 from gateway.accounts.domain import Account
+from gateway.accounts.service import Accounts
 from gateway.clients.domain import Client, ClientStatus, Profile
 from gateway.clients.schemas import ClientRequest, ClientView
 from gateway.clients.service import ClientExists, Clients
+from gateway.mail.domain import Kind as LetterKind
+from gateway.mail.service import Mail
 from gateway.oauth.scopes import in_order
 from gateway.peppered import Pepper, fingerprint
 from gateway.portal.domain import DECIDERS, MOST_APPLICATIONS, Kind, auth_method_of, grants_of, kind_of
@@ -58,9 +61,20 @@ def new_once() -> str:
 class Portal:
     """What a signed-in person does with the own applications; another's is as if it were not there."""
 
-    def __init__(self, clients: Clients, webhooks: Webhooks, pepper: Pepper, outbox: Outbox, clock: Clock) -> None:
+    def __init__(
+        self,
+        clients: Clients,
+        webhooks: Webhooks,
+        accounts: Accounts,
+        mail: Mail,
+        pepper: Pepper,
+        outbox: Outbox,
+        clock: Clock,
+    ) -> None:
         self._clients = clients
         self._webhooks = webhooks
+        self._accounts = accounts
+        self._mail = mail
         self._pepper = pepper
         self._outbox = outbox
         self._clock = clock
@@ -192,7 +206,10 @@ class Portal:
         return await self._clients.waiting(MOST_SHOWN)
 
     async def decide(self, decider: Account, client_id: str, *, approve: bool) -> None:
-        """Approve or refuse an application that waits; nobody decides about the own one. Raises NotFound."""
+        """Approve or refuse an application that waits, and write to its owner; nobody decides about the own one.
+
+        Raises NotFound.
+        """
         _require_decider(decider)
 
         async def work(tx: Transaction) -> None:
@@ -201,6 +218,9 @@ class Portal:
                 raise NotFound("request")
             status = ClientStatus.ACTIVE if approve else ClientStatus.DISABLED
             await self._clients.set_status(tx, client_id, status, decider.subject)
+            owner = await self._accounts.find(client.owner) if client.owner else None
+            if owner is not None:
+                await self._mail.tell(owner, LetterKind.ACCESS_APPROVED if approve else LetterKind.ACCESS_REFUSED, tx)
 
         await self._outbox.transaction(work)
 
