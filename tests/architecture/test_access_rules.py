@@ -4,6 +4,8 @@ import importlib
 from typing import Any
 
 import pytest
+from cme_kit.auth import Requirement
+from cme_kit.http import if_match
 from cme_kit.openapi import api_routes, requirement_of
 from fastapi.routing import APIRoute
 from pydantic import SecretStr
@@ -20,11 +22,14 @@ def app_of(service: str) -> Any:
         "nats_url": "nats://cme.example",
         "nats_user": service,
         "nats_password": SecretStr("none"),
+        "upstreams": {},
     }
+    values = {name: value for name, value in values.items() if name in settings.model_fields}
     for name, field in settings.model_fields.items():
         if field.is_required() and name not in values:
             values[name] = SecretStr("none" * 16) if field.annotation is SecretStr else "none"
-    return importlib.import_module(f"{service}.app").build(settings(**values))
+    built = importlib.import_module(f"{service}.app").build(settings(**values))
+    return getattr(built, "own", built)
 
 
 def routes(service: str) -> list[APIRoute]:
@@ -73,3 +78,16 @@ def test_every_endpoint_explains_itself(service: str) -> None:
     undocumented = [route.path for route in routes(service) if route.include_in_schema and not route.description]
 
     assert undocumented == []
+
+
+@pytest.mark.parametrize("service", [*SERVICES, "gateway"])
+def test_who_has_no_token_learns_nothing_about_revisions(service: str) -> None:
+    def order(route: APIRoute) -> list[Any]:
+        return [dependant.call for dependant in route.dependant.dependencies]
+
+    changing = [order(route) for route in routes(service) if if_match in order(route)]
+
+    # What was issued is never changed, only revoked.
+    assert bool(changing) == (service != "credentials")
+    for calls in changing:
+        assert any(isinstance(call, Requirement) for call in calls[: calls.index(if_match)])

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from cme_local.pilot.actors import PUBLIC_CLIENT, Actor, Browser, System, TokenSource
+from cme_local.pilot.actors import PUBLIC_CLIENT, Actor, Browser, System
 from cme_local.pilot.client import Client, connected
 from cme_local.stack import Stack
 from gateway.oauth.scopes import MACHINE_SCOPES, ROLES
@@ -18,6 +18,16 @@ from gateway.oauth.scopes import MACHINE_SCOPES, ROLES
 MOST_ROLES = 10
 #: A token is renewed when less than this is left of it.
 RENEW_BEFORE_S = 60.0
+
+
+#: Who applies for something has said who they are.
+PROFILE = {
+    "given_name": "Every",
+    "family_name": "Body",
+    "email": "everybody@pilot.example",
+    "language": "en",
+    "country": "LT",
+}
 
 
 class Callers:
@@ -51,10 +61,12 @@ class Callers:
                 create = self._create_person if kind == "person" else self._create_system
                 self._sources[kind] = await create(client)
             name, secret = self._sources[kind]
-            source: TokenSource = Browser(client, name, secret)
             if kind == "system":
-                source = System(client, name, secret, self._of_systems)
-            return await source.token()
+                return await System(client, name, secret, self._of_systems).token()
+            person = Browser(client, name, secret)
+            token, lifetime = await person.token()
+            await client.send("PUT", "/enrolment/v1/people/me", token=token, json=PROFILE)
+            return token, lifetime
 
     @property
     def _of_systems(self) -> list[str]:

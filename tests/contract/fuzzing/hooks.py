@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import requests
 import schemathesis
 from callers import Callers
 from cme_kit.http import KEY_PATTERN
 from cme_kit.problems import InvalidRequest
+from known_values import KnownValues
 from schemathesis import AuthContext, Case, CheckContext, HookContext, Response
+from schemathesis.core.parameters import ParameterLocation
 
 KEY = "Idempotency-Key"
 #: A token with a scope of each service passes the edge.
@@ -26,6 +29,11 @@ BEYOND_A_SCHEMA = re.compile(r"body\.(redirect_uris|origins)\.\d+|body\.\w+_uri"
 @cache
 def callers() -> Callers:
     return Callers(Path(os.environ["CONTRACT_STACK"]))
+
+
+@cache
+def known_values() -> KnownValues:
+    return KnownValues.load(Path(os.environ["CONTRACT_KNOWN_VALUES"]))
 
 
 @schemathesis.hook
@@ -50,17 +58,40 @@ class ByScope:
 @schemathesis.hook
 def before_call(_: HookContext, case: Case, _kwargs: dict[str, Any]) -> None:
     """What callers do by themselves, whatever is generated."""
-    headers = case.headers or {}
-    if KEY_PATTERN.match(str(headers.get(KEY, ""))):
+    if case.method.upper() != case.operation.method.upper():
+        if "Authorization" not in case.headers:
+            # Only what is described as public comes without a token; with one, the method is the answer.
+            case.headers["Authorization"] = f"Bearer {callers().token_for(ANY_SERVICE)}"
+        return
+    if _is_valid(case, ParameterLocation.PATH):
+        known_values().put_into(case.path_parameters)
+    if _is_valid(case, ParameterLocation.QUERY):
+        known_values().put_into(case.query)
+    if _is_valid(case, ParameterLocation.BODY):
+        known_values().put_into(case.body)
+    if KEY_PATTERN.match(str(case.headers.get(KEY, ""))):
         # A new key for each thing to do: a body under a key that had another one is refused, as it should be.
-        headers[KEY] = str(uuid4())
-    parameters = case.path_parameters or {}
-    if case.method != "GET" and parameters.get("client_id") in callers().clients:
+        case.headers[KEY] = str(uuid4())
+    if "If-Match" in case.headers and _is_valid(case, ParameterLocation.HEADER):
+        _read_revision(case)
+    if case.method != "GET" and case.path_parameters.get("client_id") in callers().clients:
         # These tests are called by these clients.
-        parameters["client_id"] = "client-of-nobody"
-    if case.method.upper() != case.operation.method.upper() and "Authorization" not in headers:
-        # Only what is described as public comes without a token; with one, the method is the answer.
-        case.headers = {**headers, "Authorization": f"Bearer {callers().token_for(ANY_SERVICE)}"}
+        case.path_parameters["client_id"] = "client-of-nobody"
+
+
+def _is_valid(case: Case, place: ParameterLocation) -> bool:
+    component = case.meta.components.get(place) if case.meta is not None else None
+    return component is not None and component.mode.is_positive
+
+
+def _read_revision(case: Case) -> None:
+    """Who changes something has read it."""
+    current = requests.get(
+        f"{case.operation.schema.get_base_url()}{case.formatted_path}",
+        headers={name: value for name, value in case.headers.items() if name == "Authorization"},
+        timeout=10,
+    )
+    case.headers["If-Match"] = current.headers.get("ETag", case.headers["If-Match"])
 
 
 @schemathesis.check

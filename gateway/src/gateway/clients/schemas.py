@@ -88,6 +88,18 @@ def _public_key(value: object) -> dict[str, Any]:
     return kept
 
 
+ClientId = Annotated[
+    str,
+    StringConstraints(pattern=CLIENT_ID),
+    AfterValidator(_not_a_persons),
+    Field(
+        json_schema_extra={
+            "not": {
+                "pattern": "|".join((*(f"^{one}" for one in IDS_OF_OTHERS), *(f"^{one}$" for one in sorted(RESERVED))))
+            }
+        }
+    ),
+]
 ABOUT = ("client_uri", "logo_uri", "tos_uri", "policy_uri")
 
 
@@ -102,9 +114,7 @@ class ClientRequest(Schema):
     )
 
     # None that could be taken for a person's or an organisation's (RFC 9700 section 4.15).
-    client_id: Annotated[str, AfterValidator(_not_a_persons), StringConstraints(pattern=CLIENT_ID)] | None = Field(
-        default=None, description="A readable id; one is made when it is left out"
-    )
+    client_id: ClientId | None = Field(default=None, description="A readable id; one is made when it is left out")
     name: ShortText = Field(description="What people are shown when it asks for access")
     redirect_uris: list[Annotated[str, AfterValidator(_redirect_uri)]] = Field(
         default=[], max_length=10, description="Where people return to; the port of a loopback address is free"

@@ -149,12 +149,12 @@ async def read(webhook_id: WebhookId, etag: Tagged, _: Caller, client: Owner, we
 
 @router.patch("/{webhook_id}", summary="Change a webhook", responses=refusals(ClientRequired, BadAddress, NotYours))
 async def change(
+    principal: Caller,
+    client: Owner,
     webhook_id: WebhookId,
     request: WebhookChange,
     etag: Tagged,
     revision: ExpectedRevision,
-    principal: Caller,
-    client: Owner,
     webhooks: Service,
     outbox: OutboxHere,
 ) -> WebhookView:

@@ -22,7 +22,9 @@ from cme_kit.strict_json import StrictRoute
 IDEMPOTENCY = "idempotency"
 INDEXES = (Index(IDEMPOTENCY, ("created",), expire_seconds=int(timedelta(days=2).total_seconds())),)
 KEY_PATTERN = re.compile(r"^[\x21-\x7e]{1,255}$")
-REVISION_PATTERN = re.compile(r'^(?:W/)?"(\d{1,18})"$')
+REVISION_PATTERN = re.compile(r'^(?:W/)?"([0-9]{1,18})"$')
+#: The same for readers of the API's document, in the words that every dialect of regular expressions has.
+REVISION_FORM = '^(W/)?"[0-9]{1,18}"$'
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -153,7 +155,7 @@ async def if_match(
                 "The `ETag` you last read; nothing is changed when the resource changed since "
                 "(RFC 9110 section 13.1.1). Required: 428 without it."
             ),
-            json_schema_extra={"pattern": REVISION_PATTERN.pattern, "examples": ['"3"']},
+            json_schema_extra={"pattern": REVISION_FORM, "examples": ['"3"']},
         ),
     ] = None,
 ) -> int:

@@ -45,11 +45,11 @@ async def read_plan(plan_id: str, etag: Tagged, _: Reader, plans: Service) -> Pl
 
 @router.put("/plans/{plan_id}", responses=refusals(DutiesNotSeparated, UnsoundRubric, UnknownOrganisation))
 async def change_plan(
+    _: Annotated[Principal, Requires("assessment.plans:write")],
     plan_id: str,
     body: PlanChange,
     etag: Tagged,
     revision: ExpectedRevision,
-    _: Annotated[Principal, Requires("assessment.plans:write")],
     plans: Service,
     outbox: Annotated[Outbox, Provided(Outbox)],
 ) -> PlanView:
