@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -175,16 +176,16 @@ def test_idle_connections_keep_nobody_out(gateway: Any) -> None:
 
 def test_more_connections_than_it_takes_are_told_so(another_gateway: Any) -> None:
     gateway = another_gateway(protocol=Small)
-    # The fixture's own client holds one.
-    with connect(gateway) as one, connect(gateway) as two, connect(gateway) as three:
-        for connection in (one, two):
-            connection.sendall(b"GET /courses HTTP/1.1\r\nHost: a\r\n\r\n")
-            assert statuses(connection.recv(65_536)) == [200]
-        answer = until_closed(three)
+    with ExitStack() as open_ones:
+        first, *_, last = [open_ones.enter_context(connect(gateway)) for _ in range(2 * Small.MOST_CONNECTIONS)]
+        answer = until_closed(last)
+        first.sendall(b"GET /courses HTTP/1.1\r\nHost: a\r\n\r\n")
+        served = first.recv(65_536)
 
     assert statuses(answer) == [503]
     assert problem_in(answer)["code"] == "too_many_connections"
     assert b"retry-after: 5" in answer.lower()
+    assert statuses(served) == [200]
 
 
 def test_a_body_that_goes_on_after_its_refusal_does_not_hide_it(gateway: Any) -> None:

@@ -53,7 +53,7 @@ async def recorded(usage: Usage, client_id: str, count: int) -> list[RecordedReq
         found = await usage.requests_of(client_id)
         return found if len(found) >= count else None
 
-    found: list[RecordedRequest] = await eventually(enough)
+    found: list[RecordedRequest] = await eventually(enough, 60)
     return found
 
 
