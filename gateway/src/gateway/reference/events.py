@@ -42,7 +42,6 @@ class EventEntry:
     scope: str | None
     fields: list[Field]
     sample: str
-    schema_file: str
 
 
 def audience_of(offer: Offer) -> Audience:
@@ -73,5 +72,4 @@ def _entry(offer: Offer) -> EventEntry:
         scope=offer.scope,
         fields=list(Schemas(schema.get("$defs", {})).fields(schema)),
         sample=json.dumps(sample, indent=1, ensure_ascii=False),
-        schema_file=kind.schema_file,
     )
