@@ -9,6 +9,12 @@ from cme_contracts.examples import example_of
 from cme_contracts.registry import EventType, all_event_types
 
 JsonObject = dict[str, Any]
+LICENSE = {"name": "EUPL-1.2", "url": "https://eupl.eu/1.2/en/"}
+CONTACT = {
+    "name": "The programme's API office",
+    "url": "https://clustereducation.example/docs",
+    "email": "api@clustereducation.example",
+}
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -71,6 +77,7 @@ def asyncapi() -> JsonObject:
             "action": "send",
             "channel": {"$ref": f"#/channels/{name}"},
             "summary": f"{kind.service} states: {summary}",
+            "description": "Published at least once, in the order of its subject, after the transaction that it states.",
             "messages": [{"$ref": f"#/channels/{name}/messages/{name}"}],
         }
     return {
@@ -80,7 +87,19 @@ def asyncapi() -> JsonObject:
             "version": "1.0.0",
             "description": "CloudEvents 1.0 in structured JSON on NATS JetStream. "
             "Each is delivered at least once; its `id` tells a repetition.",
-            "license": {"name": "EUPL-1.2"},
+            "license": LICENSE,
+            "contact": CONTACT,
+            "tags": [
+                {"name": service, "description": f"Facts that {service} states"}
+                for service in sorted({kind.service for kind in all_event_types()})
+            ],
+        },
+        "servers": {
+            "broker": {
+                "host": "nats:4222",
+                "protocol": "nats",
+                "description": "Inside the platform only; partners are told by webhooks.",
+            }
         },
         "defaultContentType": CONTENT_TYPE,
         "channels": channels,

@@ -10,7 +10,7 @@ from cme_kit.openapi_answers import refusals
 from cme_kit.outbox import Outbox
 from cme_kit.problems import NotFound
 from cme_kit.schemas import Page
-from fastapi import Request, Response
+from fastapi import Path, Request, Response
 
 from gateway.accounts.schemas import AccountRequest, AccountView, RolesRequest
 from gateway.accounts.service import Accounts, UsernameTaken, WeakPassword
@@ -39,7 +39,7 @@ async def list_accounts(
 
 @router.put("/{subject}/roles", summary="Give an account its roles", responses=refusals(NotFound))
 async def give_roles(
-    subject: str,
+    subject: Annotated[str, Path(description="`per_…`, the subject of the person's tokens")],
     request: RolesRequest,
     registrar: Registrar,
     accounts: Annotated[Accounts, Provided(Accounts)],

@@ -9,7 +9,7 @@ from cme_kit.http import Once, Paged, Provided, page_of, service_router
 from cme_kit.openapi_answers import refusals
 from cme_kit.outbox import Outbox
 from cme_kit.schemas import Page
-from fastapi import Header, Request, Response
+from fastapi import Header, Path, Request, Response
 
 from gateway.clients.domain import ClientStatus
 from gateway.clients.schemas import ClientRequest, ClientView, NewSecret, RegisteredClient, SecretView
@@ -92,7 +92,7 @@ async def add_secret(
 )
 async def remove_secret(
     client_id: str,
-    hint: str,
+    hint: Annotated[str, Path(description="Last four characters of the secret")],
     principal: Registrar,
     clients: Annotated[Clients, Provided(Clients)],
     outbox: OutboxHere,

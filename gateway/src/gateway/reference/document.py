@@ -9,6 +9,7 @@ from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
+from cme_contracts.documents import CONTACT, LICENSE
 from cme_kit.openapi import SECURITY_SCHEME, openapi_of
 from cme_kit.openapi_answers import add_headers, add_refusals, inline_answers, share_answers
 from fastapi import FastAPI
@@ -84,7 +85,13 @@ def merge(parts: dict[str, Document], issuer: str) -> Document:
             paths[path] = {method: _operation(service, value) for method, value in item.items() if method in METHODS}
     document: Document = {
         "openapi": "3.1.0",
-        "info": {"title": "Cluster Manager Education", "version": "1", "description": DESCRIPTION},
+        "info": {
+            "title": "Cluster Manager Education",
+            "version": "1",
+            "description": DESCRIPTION,
+            "contact": {**CONTACT, "url": f"{issuer}/docs"},
+            "license": LICENSE,
+        },
         "servers": [{"url": issuer}],
         "tags": tags,
         "paths": dict(sorted(paths.items())),

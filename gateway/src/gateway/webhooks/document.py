@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cme_contracts import CloudEvent
+from cme_contracts.documents import CONTACT, LICENSE
 from cme_contracts.envelope import CONTENT_TYPE, SCHEMA_BASE
 from cme_contracts.examples import example_of
 from pydantic import BaseModel
@@ -58,7 +59,12 @@ def asyncapi() -> JsonObject:
             "title": "Events of Cluster Manager Education",
             "version": "1.0.0",
             "description": DESCRIPTION,
-            "license": {"name": "EUPL-1.2"},
+            "license": LICENSE,
+            "contact": CONTACT,
+            "tags": [
+                {"name": service, "description": f"Facts that {service} states"}
+                for service in sorted({offer.event_type.service for offer in OFFERED.values()})
+            ],
         },
         "defaultContentType": CONTENT_TYPE,
         "channels": {
@@ -74,6 +80,7 @@ def asyncapi() -> JsonObject:
                 "action": "send",
                 "channel": {"$ref": "#/channels/webhook"},
                 "summary": "An event is told, one request each",
+                "description": "Sent to the webhooks that want its type and whose client may know it.",
                 "bindings": {"http": {"method": "POST", "bindingVersion": "0.3.0"}},
                 "messages": [{"$ref": f"#/channels/webhook/messages/{name}"} for name in messages],
             }

@@ -69,7 +69,8 @@ def _complete(operation: Document, route: APIRoute) -> None:
     requirement = requirement_of(route)
     scopes = requirement.scopes if requirement else ()
     operation["security"] = [{SECURITY_SCHEME: [scope]} for scope in scopes]
-    operation["operationId"] = f"{route.tags[0] if route.tags else 'service'}_{route.name}"
+    tag = str(route.tags[0]).replace(" ", "_") if route.tags else "service"
+    operation["operationId"] = f"{tag}_{route.name}"
     answers: Document = operation["responses"]
     answers.pop("4XX", None)
     calls = set(_dependencies(route))
@@ -111,7 +112,7 @@ def _implied(
 
 def _parameters(operation: Document, required: str) -> Iterator[Document]:
     """The parameters as they are on the wire: none is null, and a name stands once, whatever its capitals."""
-    seen: set[tuple[str, str]] = set()
+    found: dict[tuple[str, str], Document] = {}
     for parameter in operation.get("parameters", []):
         place = (parameter["in"], parameter["name"].lower())
         schema = {key: value for key, value in parameter["schema"].items() if key != "description"}
@@ -122,9 +123,25 @@ def _parameters(operation: Document, required: str) -> Iterator[Document]:
         described = {**parameter, "schema": merged}
         if parameter["name"] == required:
             described["required"] = True
-        if place not in seen:
-            seen.add(place)
-            yield described
+        if place not in found or "description" not in found[place]:
+            found[place] = described
+    for described in found.values():
+        if "description" not in described and (text := _described(described)):
+            described["description"] = text
+        yield described
+
+
+def _described(parameter: Document) -> str | None:
+    """What a parameter means whose name says it."""
+    name: str = parameter["name"]
+    if name.endswith("_id"):
+        thing = name.removesuffix("_id").replace("_", " ")
+        return f"Id of the {thing}" if parameter["in"] == "path" else f"Only those of this {thing}"
+    return (
+        {"state": "Only those in this state", "kind": "Only this kind"}.get(name)
+        if parameter["in"] == "query"
+        else None
+    )
 
 
 def _is_bounded(parameter: Document) -> bool:

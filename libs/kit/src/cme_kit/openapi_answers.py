@@ -90,7 +90,10 @@ def share_answers(document: Document) -> None:
     for responses, status, answer in _problem_answers(document):
         codes = list(answer["content"][MEDIA_TYPE]["examples"])
         if texts[_text(answer)] > 1 and len(codes) <= MOST_NAMED:
-            name = "Or".join(_camel(code) for code in codes)
+            name = "Or".join(
+                (*(_camel(code) for code in codes), *(["Page"] if "text/html" in answer["content"] else []))
+            )
+            name += "WithRateLimit" if "RateLimit" in answer.get("headers", {}) else ""
             while shared.setdefault(name, answer) != answer:
                 name += "_"
             responses[status] = {"$ref": f"{REF}responses/{name}"}

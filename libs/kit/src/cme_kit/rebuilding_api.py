@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 import structlog
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from cme_kit.auth import Principal, Requires
@@ -74,7 +74,7 @@ def rebuilding_router(service: str) -> APIRouter:
     @router.post("/models/{name}/rebuild", status_code=202, summary="Make a read model again from the streams")
     async def rebuild_model(
         request: Request,
-        name: str,
+        name: Annotated[str, Path(description="Name of the read model, as listed")],
         principal: Annotated[Principal, Requires("operations:write")],
         *,
         dry_run: DryRun = False,

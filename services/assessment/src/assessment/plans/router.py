@@ -28,7 +28,7 @@ async def list_plans(
     plans: Service,
     paging: Paged,
     programme_id: Annotated[str | None, Query(max_length=100)] = None,
-    version: Annotated[int | None, Query(ge=1, le=1_000_000)] = None,
+    version: Annotated[int | None, Query(ge=1, le=1_000_000, description="Only of this version of programmes")] = None,
 ) -> Page[PlanView]:
     """How units are assessed: the plans of a programme version, in the order of its modules."""
     items = await plans.page(programme_id, version, paging)

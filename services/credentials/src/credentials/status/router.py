@@ -25,7 +25,7 @@ router = service_router("verification", "/credentials/v1")
 )
 async def status_list(
     held: ConditionalRequest,
-    number: Annotated[int, Path(ge=1, le=HIGHEST_NUMBER)],
+    number: Annotated[int, Path(ge=1, le=HIGHEST_NUMBER, description="Number of the list, as badges name it")],
     lists: Annotated[StatusLists, Provided(StatusLists)],
     _: Annotated[None, Public()],
 ) -> Response:

@@ -9,7 +9,7 @@ from cme_kit.clock import SystemClock
 from cme_kit.http import Conditional, ConditionalRequest, Paged, Provided, content_etag, page_of, service_router
 from cme_kit.openapi_answers import refusals
 from cme_kit.schemas import LanguageCode, Page
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import Depends, Header, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from curriculum.catalogue.domain import Addresses
@@ -28,6 +28,7 @@ from curriculum.programmes.service import Programmes
 router = service_router("catalogue", "/curriculum/v1/catalogue")
 Service = Annotated[Catalogue, Provided(Catalogue)]
 Places = Annotated[Addresses, Provided(Addresses)]
+Slug = Annotated[str, Path(description="Name of the course in addresses")]
 #: Kept by whoever likes, and asked again each time: a 304 costs little, a stale catalogue costs trust.
 REVALIDATE = "public, no-cache"
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -113,7 +114,7 @@ async def list_courses(
 
 @router.get("/courses/{slug}", response_model=CourseView, responses=refusals(CourseWithdrawn))
 async def get_course(
-    slug: str,
+    slug: Slug,
     held: HeldByCaller,
     response: Response,
     catalogue: Service,
@@ -127,8 +128,8 @@ async def get_course(
 
 @router.get("/courses/{slug}/versions/{version}", response_model=VersionView)
 async def get_published_version(
-    slug: str,
-    version: int,
+    slug: Slug,
+    version: Annotated[int, Path(description="Number of the version, from 1")],
     held: HeldByCaller,
     response: Response,
     programmes: Annotated[Programmes, Provided(Programmes)],

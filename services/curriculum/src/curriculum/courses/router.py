@@ -16,7 +16,7 @@ from fastapi import Query, Request, Response
 from markupsafe import Markup
 
 from curriculum.catalogue.domain import Addresses, Course
-from curriculum.catalogue.router import REVALIDATE, Held, HeldByCaller, validated
+from curriculum.catalogue.router import REVALIDATE, Held, HeldByCaller, Slug, validated
 from curriculum.catalogue.schemas import CourseSummary, CourseView, course_summary, course_view
 from curriculum.catalogue.service import Catalogue, CourseWithdrawn
 from curriculum.courses.domain import (
@@ -108,7 +108,7 @@ async def show_courses(
     responses=representations(HTML, JSON_LD) | refusals(NotFound, CourseWithdrawn, as_page=True),
 )
 async def show_course(
-    slug: str,
+    slug: Slug,
     request: Request,
     held: HeldByCaller,
     response: Response,

@@ -16,7 +16,7 @@ def _end_of_day(value: datetime | date) -> datetime:
 
 #: A moment, or a day, which then means its last second in UTC.
 Deadline = Annotated[Moment | CalendarDay, AfterValidator(_end_of_day)]
-WebAddress = Annotated[str, StringConstraints(pattern=r"^https://[^\s<>\"]+$", max_length=500)]
+WebAddress = Annotated[str, StringConstraints(pattern=r'^https://[^\s<>"]+$', max_length=500)]
 
 
 class NewPlace(Schema):

@@ -8,7 +8,7 @@ from cme_kit.http import ExpectedRevision, Once, Paged, PreconditionFailed, Prov
 from cme_kit.openapi_answers import refusals
 from cme_kit.problems import NotFound
 from cme_kit.schemas import Page
-from fastapi import Request, Response
+from fastapi import Path, Request, Response
 
 from curriculum.catalogue.service import NotListed
 from curriculum.programmes.domain import Programme, Version, VersionState
@@ -36,6 +36,7 @@ from curriculum.reviews.service import Reviews
 router = service_router("programmes", "/curriculum/v1")
 Service = Annotated[Programmes, Provided(Programmes)]
 Author = Annotated[Principal, Requires("curriculum.programmes:write")]
+VersionNumber = Annotated[int, Path(description="Number of the version, from 1")]
 
 
 @router.post("/programmes", status_code=201, responses=refusals(SlugTaken, UnfitProgramme))
@@ -78,7 +79,7 @@ async def get_programme(
 @router.get("/programmes/{programme_id}/versions/{version}")
 async def get_version(
     programme_id: str,
-    version: int,
+    version: VersionNumber,
     etag: Tagged,
     service: Service,
     reviews: Annotated[Reviews, Provided(Reviews)],
@@ -104,7 +105,7 @@ async def get_version(
 @router.put("/programmes/{programme_id}/versions/{version}", responses=refusals(NotEditable, SlugFixed, UnfitProgramme))
 async def edit_version(
     programme_id: str,
-    version: int,
+    version: VersionNumber,
     body: ProgrammeDraft,
     _: Author,
     revision: ExpectedRevision,
@@ -134,7 +135,7 @@ async def draft_next_version(
 )
 async def publish_version(
     programme_id: str,
-    version: int,
+    version: VersionNumber,
     once: Once,
     etag: Tagged,
     service: Service,

@@ -9,6 +9,7 @@ from cme_kit.openapi_answers import refusals
 from cme_kit.schemas import Page
 from fastapi import Query, Request, Response
 
+from curriculum.programmes.router import VersionNumber
 from curriculum.reviews.domain import Comment, Review, ReviewState
 from curriculum.reviews.schemas import (
     NewComment,
@@ -44,7 +45,7 @@ Reader = Annotated[Principal, Requires("curriculum.reviews:comment", "curriculum
     responses=refusals(PreconditionFailed, NotADraft, UnfitReview),
 )
 async def open_review(
-    programme_id: str, version: int, body: NewReview, once: Once, service: Service, principal: Runner
+    programme_id: str, version: VersionNumber, body: NewReview, once: Once, service: Service, principal: Runner
 ) -> ReviewView:
     """Open a review round on a draft: invite experts and a reference group, and say how many votes it takes.
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, StringConstraints
 OrganisationId = Annotated[str, StringConstraints(pattern=r"^org_[0-9a-z]{26}$")]
 #: One line of text that may be printed, mailed and put into a header.
 OneLine = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Website = Annotated[str, StringConstraints(max_length=500, pattern=r"^https?://[^\s\x00-\x1f<>\"]+$")]
+Website = Annotated[str, StringConstraints(max_length=500, pattern=r'^https?://[^\s\x00-\x1f<>"]+$')]
 
 
 class OrganisationKind(StrEnum):

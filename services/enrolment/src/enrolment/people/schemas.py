@@ -11,7 +11,7 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"
 EmailAddress = Annotated[
     str,
     StringConstraints(
-        max_length=254, pattern=r"^[^@\s\x00-\x1f<>\",;]{1,64}@[^@\s\x00-\x1f<>\",;.]+(\.[^@\s\x00-\x1f<>\",;.]+)+$"
+        max_length=254, pattern=r'^[^@\s\x00-\x1f<>",;]{1,64}@[^@\s\x00-\x1f<>",;.]+(\.[^@\s\x00-\x1f<>",;.]+)+$'
     ),
 ]
 

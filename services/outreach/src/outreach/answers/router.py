@@ -11,13 +11,14 @@ from cme_kit.pages import Pages, wants
 from cme_kit.problems import NotFound, ServiceError
 from cme_kit.schemas import Schema, example
 from cme_kit.strict_json import MalformedJson
-from fastapi import Request, Response
+from fastapi import Path, Request, Response
 from pydantic import BaseModel, ValidationError
 
 from outreach.answers.service import INTERESTS, Answers, LinkExpired, UnknownInterest
 
 router = service_router("answers", "/outreach")
 pages = Pages("outreach")
+Token = Annotated[str, Path(description="From the link in the mail")]
 MAX_FORM_BYTES = 4_096
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -81,7 +82,7 @@ def _failure(request: Request, error: ServiceError) -> Response:
 
 @router.get("/unsubscribe/{token}", response_model=AnswerState, responses=PAGE | refusals(NotFound, as_page=True))
 async def show_unsubscribe(
-    token: str, request: Request, answers: Annotated[Answers, Provided(Answers)], _: Annotated[None, Public()]
+    token: Token, request: Request, answers: Annotated[Answers, Provided(Answers)], _: Annotated[None, Public()]
 ) -> Response | AnswerState:
     """Ask whether the contact wants no more mails; changes nothing."""
     try:
@@ -100,7 +101,7 @@ async def show_unsubscribe(
     responses=PAGE | refusals(NotFound, as_page=True) | refusals(MalformedJson, UnreadableAnswer),
 )
 async def unsubscribe(
-    token: str, request: Request, answers: Annotated[Answers, Provided(Answers)], _: Annotated[None, Public()]
+    token: Token, request: Request, answers: Annotated[Answers, Provided(Answers)], _: Annotated[None, Public()]
 ) -> Response | AnswerState:
     """No more mails, by the page's button or by one click in the mail program (RFC 8058); twice is harmless."""
     try:
@@ -119,7 +120,7 @@ async def unsubscribe(
     responses=PAGE | refusals(NotFound, LinkExpired, as_page=True),
 )
 async def show_interest(
-    token: str, request: Request, answers: Annotated[Answers, Provided(Answers)], _: Annotated[None, Public()]
+    token: Token, request: Request, answers: Annotated[Answers, Provided(Answers)], _: Annotated[None, Public()]
 ) -> Response | AnswerState:
     """Ask what the contact wishes; changes nothing, so that a scanner is not taken for a person."""
     try:
@@ -140,7 +141,7 @@ async def show_interest(
     | refusals(NotFound, LinkExpired, UnreadableAnswer, UnknownInterest, as_page=True),
 )
 async def register_interest(
-    token: str, request: Request, answers: Annotated[Answers, Provided(Answers)], _: Annotated[None, Public()]
+    token: Token, request: Request, answers: Annotated[Answers, Provided(Answers)], _: Annotated[None, Public()]
 ) -> Response | AnswerState:
     """Record what the contact wishes: `interest` is guide, webinar or call_me. Twice is harmless."""
     answer = await _answer(request)

@@ -52,8 +52,8 @@ async def import_contacts(
     contacts: Annotated[Contacts, Provided(Contacts)],
     principal: Annotated[Principal, Requires("outreach.consents:write")],
     purpose: Annotated[list[Purpose], Query(description="Purposes that the consents of this list were given for")],
-    source: Annotated[str, Query(min_length=1, max_length=200)] = "upload",
-    obtained_from: Annotated[str | None, Query(max_length=200)] = None,
+    source: Annotated[str, Query(min_length=1, max_length=200, description="Name of the list")] = "upload",
+    obtained_from: Annotated[str | None, Query(max_length=200, description="Whom the addresses come from")] = None,
 ) -> ContactImport:
     """Import contacts with their documented legal bases.
 

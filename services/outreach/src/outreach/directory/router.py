@@ -35,8 +35,8 @@ async def list_clusters(
     paging: Paged,
     clusters: Annotated[Clusters, Provided(Clusters)],
     _: Reader,
-    country: Annotated[str | None, Query(pattern="^[A-Z]{2}$")] = None,
-    label: Label | None = None,
+    country: Annotated[str | None, Query(pattern="^[A-Z]{2}$", description="Only of this country")] = None,
+    label: Annotated[Label | None, Query(description="Only with this label")] = None,
 ) -> Page[ClusterView]:
     """Entries of the directory, oldest first; merged ones are left out."""
     items = await clusters.page(country=country, label=label, after=paging.after, limit=paging.limit)

@@ -49,7 +49,7 @@ async def import_clusters(
     once: Once,
     imports: Annotated[Imports, Provided(Imports)],
     principal: Writer,
-    dry_run: bool = True,
+    dry_run: Annotated[bool, Query(description="Only say what importing would do")] = True,
     source: Annotated[str, Query(min_length=1, max_length=200, description="Name of the list")] = "upload",
     obtained_from: Annotated[str | None, Query(max_length=200, description="Whom the addresses come from")] = None,
 ) -> ImportView:
@@ -81,8 +81,8 @@ async def read_import_rows(
     imports: Annotated[Imports, Provided(Imports)],
     _: Writer,
     outcome: Annotated[list[Outcome] | None, Query(description="Only rows with one of these outcomes")] = None,
-    after: Annotated[int, Query(ge=0)] = 0,
-    limit: Annotated[int, Query(ge=1, le=5000)] = 1000,
+    after: Annotated[int, Query(ge=0, description="The `next` of the page before")] = 0,
+    limit: Annotated[int, Query(ge=1, le=5000, description="Most rows to answer")] = 1000,
 ) -> Page[ImportRowView]:
     """What happened to each row, in the order of the file."""
     rows = await imports.rows(import_id, [one.value for one in outcome or []], after, limit)

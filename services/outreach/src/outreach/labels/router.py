@@ -8,7 +8,7 @@ from cme_kit.auth import Principal, Requires
 from cme_kit.http import Once, Paged, Provided, page_of, service_router
 from cme_kit.openapi_answers import refusals
 from cme_kit.schemas import CalendarDay, Page
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 
 from outreach.labels.schemas import LabelList, LabelView, NewLabel
 from outreach.labels.service import AlreadyRecorded, AwardedInFuture, Labels, NothingToRenew
@@ -46,7 +46,7 @@ async def list_labels(
     paging: Paged,
     labels: Annotated[Labels, Provided(Labels)],
     _: Reader,
-    expiring_before: CalendarDay | None = None,
+    expiring_before: Annotated[CalendarDay | None, Query(description="Only those that end before this day")] = None,
 ) -> Page[LabelView]:
     """Labels, those that end before a day when given: whom to remind of the renewal."""
     items = await labels.page(expiring_before=expiring_before, after=paging.after, limit=paging.limit)
