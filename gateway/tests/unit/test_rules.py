@@ -112,7 +112,10 @@ def test_merged_components_keep_apart_and_references_follow() -> None:
 
     merged = merge({"a": part("string"), "b": part("integer")}, "http://cme.example")
 
-    assert merged["components"]["schemas"] == {"a.Thing": {"type": "string"}, "b.Thing": {"type": "integer"}}
+    assert merged["components"]["schemas"] == {
+        "a.Thing": {"type": "string", "title": "AThing"},
+        "b.Thing": {"type": "integer", "title": "BThing"},
+    }
     operation = merged["paths"]["/integer/v1/things"]["get"]
     assert operation["operationId"] == "b.list"
     assert (

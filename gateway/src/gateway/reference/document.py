@@ -79,7 +79,9 @@ def merge(parts: dict[str, Document], issuer: str) -> Document:
             for name, value in inlined["components"].get("schemas", {}).items()
         }
         renamed = _renamed(inlined, names)
-        schemas.update({names[name]: value for name, value in renamed["components"].get("schemas", {}).items()})
+        for name, value in renamed["components"].get("schemas", {}).items():
+            # Generators of clients name types by their titles, which two services may have alike.
+            schemas[names[name]] = {**value, "title": "".join(map(_capital, names[name].split(".")))}
         headers.update(renamed["components"].get("headers", {}))
         for path, item in renamed.get("paths", {}).items():
             paths[path] = {method: _operation(service, value) for method, value in item.items() if method in METHODS}
@@ -104,6 +106,10 @@ def merge(parts: dict[str, Document], issuer: str) -> Document:
     add_links(document, METHODS)
     share_answers(document)
     return document
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def _alike(several: list[Document]) -> Document:

@@ -39,10 +39,29 @@ def openapi_of(app: FastAPI) -> Document:
         for method in route.methods or ():
             _complete(document["paths"][route.path_format][method.lower()], route)
     components = document.setdefault("components", {})
-    _mark_files(components.get("schemas", {}))
+    for schema in components.get("schemas", {}).values():
+        _mark_files(schema)
+        _untitle(schema)
     components["headers"] = dict(HEADERS)
     share_answers(document)
     return document
+
+
+def _untitle(value: Any, *, named: bool = True) -> None:
+    """Drop the titles of fields, which say their names again and which generators of clients take for names of types."""
+    if isinstance(value, dict):
+        if not named and isinstance(value.get("title"), str):
+            del value["title"]
+        for key, inner in value.items():
+            # The names of properties are no keywords, and values are no schemas.
+            if key in ("properties", "$defs"):
+                for one in inner.values():
+                    _untitle(one, named=False)
+            elif key not in ("examples", "default", "const", "enum"):
+                _untitle(inner, named=False)
+    elif isinstance(value, list):
+        for inner in value:
+            _untitle(inner, named=False)
 
 
 def _mark_files(value: Any) -> None:
@@ -115,7 +134,7 @@ def _parameters(operation: Document, required: str) -> Iterator[Document]:
     found: dict[tuple[str, str], Document] = {}
     for parameter in operation.get("parameters", []):
         place = (parameter["in"], parameter["name"].lower())
-        schema = {key: value for key, value in parameter["schema"].items() if key != "description"}
+        schema = {key: value for key, value in parameter["schema"].items() if key not in ("description", "title")}
         alternatives = [one for one in schema.pop("anyOf", []) if one != {"type": "null"}]
         merged = {**schema, **alternatives[0]} if len(alternatives) == 1 else schema
         if len(alternatives) > 1:

@@ -61,8 +61,9 @@ def _written_as(form: re.Pattern[str], example: str, kind: type[date]) -> Before
     return BeforeValidator(check)
 
 
-#: A text says something: blanks alone are trimmed to nothing. The pattern tells that to those who read the schema.
-_SAYS_SOMETHING = r"\S"
+#: A text says something: blanks alone are trimmed to nothing. The pattern tells that to those who read the schema,
+#: also in dialects that do not count U+0085 as a blank.
+_SAYS_SOMETHING = r"[^\s\u0085]"
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_SAYS_SOMETHING)]
 LongText = Annotated[str, StringConstraints(min_length=1, max_length=5000, pattern=_SAYS_SOMETHING)]
 CountryCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]

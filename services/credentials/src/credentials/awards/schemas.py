@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from credentials.awards.domain import Award, credential_url
 
-Reason = Annotated[str, StringConstraints(min_length=3, max_length=500, pattern=r"\S[\s\S]+\S")]
+Reason = Annotated[str, StringConstraints(min_length=3, max_length=500, pattern=r"[^\s\u0085][\s\S]+[^\s\u0085]")]
 
 
 class RevocationRequest(Schema):

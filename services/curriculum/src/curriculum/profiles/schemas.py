@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 #: A short name within its parent, such as M1 or M1-S2.
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
-SkillUri = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^\S+$")]
+SkillUri = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[!-~]+$")]
 
 
 class NewArea(Schema):

@@ -15,7 +15,7 @@ from curriculum.reviews.domain import (
 
 PersonId = Annotated[str, StringConstraints(pattern=r"^per_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
 Invited = Annotated[list[PersonId], Field(min_length=1, max_length=100)]
-Reference = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^\S+$")]
+Reference = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[!-~]+$")]
 
 
 class NewReview(Schema):
