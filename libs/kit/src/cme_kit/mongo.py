@@ -7,6 +7,7 @@ inside a transaction gets that guarantee from the transaction's own write concer
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,7 +16,14 @@ from typing import Any, Literal, TypeVar
 
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ASCENDING, AsyncMongoClient, IndexModel, ReturnDocument, UpdateOne, WriteConcern
-from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.errors import (
+    BulkWriteError,
+    ConnectionFailure,
+    DuplicateKeyError,
+    NetworkTimeout,
+    OperationFailure,
+    PyMongoError,
+)
 from pymongo.read_concern import ReadConcern
 
 Document = dict[str, Any]
@@ -26,6 +34,8 @@ Result = TypeVar("Result")
 DURABLE = WriteConcern(w="majority", j=True, wtimeout=10_000)
 #: Bounds each operation, so that no request hangs on a database that is away.
 TIMEOUT_MS = 8_000
+#: No transaction begins again after so many seconds; the drivers' own limit is two minutes, in which nobody is answered.
+TRANSACTION_SECONDS = 15.0
 #: InternalError and OutOfDiskSpace: what a server on a full disk answers.
 _SERVER_FAILS = frozenset({1, 14031})
 
@@ -39,10 +49,12 @@ __all__ = [
     "NotStoodInFor",
     "PyMongoError",
     "Session",
+    "after_commit",
     "is_passing",
     "standing_in",
 ]
 _stand_ins: ContextVar[Mapping[str, str] | None] = ContextVar("stand_ins", default=None)
+_afterwards: ContextVar[list[Callable[[], None]] | None] = ContextVar("afterwards", default=None)
 
 
 class NotStoodInFor(Exception):
@@ -57,6 +69,15 @@ def standing_in(names: Mapping[str, str]) -> Iterator[None]:
         yield
     finally:
         _stand_ins.reset(token)
+
+
+def after_commit(act: Callable[[], None]) -> None:
+    """Call `act` once the transaction that runs here is committed, and never when it is not; at once outside of one."""
+    waiting = _afterwards.get()
+    if waiting is None:
+        act()
+    else:
+        waiting.append(act)
 
 
 @dataclass(frozen=True)
@@ -255,14 +276,30 @@ class Database:
     async def in_transaction(self, work: Callable[[Session], Awaitable[Result]]) -> Result:
         """Run `work` in one transaction and commit it; run it again when it lost against another writer.
 
-        `work` may run more than once: it changes nothing outside the database.
+        Raises PyMongoError, in the end also when it always lost or the database is away.
+        `work` may run more than once: it changes nothing outside the database, or by `after_commit`.
         """
+        afterwards: list[Callable[[], None]] = []
+        ends = time.monotonic() + TRANSACTION_SECONDS
+
+        async def attempt(session: Session) -> Result:
+            if time.monotonic() > ends:
+                raise NetworkTimeout(f"not committed within {TRANSACTION_SECONDS:.0f} s")
+            afterwards.clear()
+            token = _afterwards.set(afterwards)
+            try:
+                return await work(session)
+            finally:
+                _afterwards.reset(token)
+
         opened = self._client.start_session()
         session = await opened if inspect.isawaitable(opened) else opened
         async with session:
             result: Result = await session.with_transaction(
-                work, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern(w="majority", j=True)
+                attempt, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern(w="majority", j=True)
             )
+        for act in afterwards:
+            act()
         return result
 
     async def abort_transactions(self) -> None:

@@ -98,7 +98,7 @@ async def test_a_replica_that_is_gone_is_replaced_when_its_lease_is_over(replica
     async with replica() as first, replica() as second:
         await state(first, "a")
         await eventually(lambda: _nothing_waits(first))
-        for task in first._tasks:
+        for task in first._tasks._running:
             task.cancel()
 
         await state(second, "a")
