@@ -35,6 +35,7 @@ from gateway.clients.service import Clients
 from gateway.edge import composition as edge
 from gateway.edge.allowances import Limits
 from gateway.edge.cors import Origins
+from gateway.edge.gate import Gate, OwnGate
 from gateway.edge.routes import Routes
 from gateway.edge.tracing import Spans
 from gateway.edge.upstreams import open_client
@@ -166,7 +167,8 @@ async def _running(
     }
     app.state.platform = ListeningPlatform("gateway", database, outbox, clock, hooks.listener)
     app.state.provided = provided
-    app.state.verifier, app.state.back_channel, app.state.crossing = verifier, server.back_channel, Crossing(origins)
+    app.state.verifier = OwnGate(Gate(verifier, clients, revocations, proofs))
+    app.state.back_channel, app.state.crossing = server.back_channel, Crossing(origins)
     tasks = Tasks()
     tasks.run("following", server.following.run)
     tasks.run("usage", usage.follow)

@@ -170,3 +170,19 @@ def test_an_apps_refresh_token_is_bound_to_its_key(gateway: Any, helpers: Any) -
         refused = gateway.http.post(TOKEN, data=refresh, headers=headers)
         assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
     assert gateway.http.post(TOKEN, data=refresh, headers={"DPoP": key.proof("POST", url)}).status_code == 200
+
+
+def test_the_gateways_own_api_wants_new_proofs_and_nonces_too(gateway: Any) -> None:
+    partner = KeyClient(gateway, profile="fapi", scopes=["gateway.clients:write"])
+    token = partner.bound(TOKEN, CREDENTIALS).json()["access_token"]
+    url = "/gateway/v1/clients"
+
+    def call(proof: str) -> Any:
+        return gateway.http.get(url, headers={"Authorization": f"DPoP {token}", "DPoP": proof})
+
+    without = call(partner.key.proof("GET", gateway.url + url, token))
+    assert (without.status_code, without.json()["code"]) == (401, "use_dpop_nonce")
+    proof = partner.key.proof("GET", gateway.url + url, token, nonce=without.headers["dpop-nonce"])
+    first, second = call(proof), call(proof)
+    assert first.status_code == 200
+    assert (second.status_code, second.json()["code"]) == (401, "invalid_dpop_proof")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cme_kit.auth import InsufficientScope, InvalidDpopProof, Principal, TokenVerifier, Unauthenticated
+from cme_kit.dpop import Proof
 
 from gateway.clients.domain import Client, Profile
 from gateway.clients.service import Clients
@@ -32,6 +34,7 @@ class Admission:
 
     principal: Principal
     client: Client
+    proof: Proof | None = None
     #: The nonce of the client's next proof, when it has an older one or none.
     next_nonce: str | None = None
 
@@ -53,21 +56,42 @@ class Gate:
         authorization = [value.decode("latin-1") for name, value in headers if name == b"authorization"]
         if public and not authorization:
             return None
-        given = [value.decode("latin-1") for name, value in headers if name == b"dpop"]
-        principal, proof = await self._verifier.admit(authorization, given, method, raw_path.decode("latin-1"))
+        proofs = [value.decode("latin-1") for name, value in headers if name == b"dpop"]
+        return await self.admission(authorization, proofs, method, raw_path.decode("latin-1"))
+
+    async def admission(self, authorization: Sequence[str], proofs: Sequence[str], method: str, path: str) -> Admission:
+        """The caller by the Authorization and DPoP headers. Raises Unauthenticated or Unavailable."""
+        principal, proof = await self._verifier.admit(authorization, proofs, method, path)
+        metadata, scheme = self._verifier.metadata, principal.scheme
         client = await self._clients.active(principal.client_id)
         if client is None:
-            raise Unauthenticated("The client of this token is gone or disabled.", metadata=self._verifier.metadata)
+            raise Unauthenticated("The client of this token is gone or disabled.", scheme=scheme, metadata=metadata)
         if self._revocations.is_revoked(principal.token_id):
-            raise Unauthenticated("This token was revoked; ask for a new one.", metadata=self._verifier.metadata)
+            raise Unauthenticated("This token was revoked; ask for a new one.", scheme=scheme, metadata=metadata)
         next_nonce = None
         if proof is not None:
             if not self._proofs.accepts(proof, required=client.profile is Profile.FAPI):
-                raise UseDpopNonce(self._proofs.nonce(), self._verifier.metadata)
+                raise UseDpopNonce(self._proofs.nonce(), metadata)
             if not self._proofs.is_new(proof):
-                raise InvalidDpopProof("This proof was used before; make a new one for each request.")
+                raise InvalidDpopProof(
+                    "This proof was used before; make a new one for each request.", metadata=metadata
+                )
             next_nonce = None if proof.nonce == self._proofs.nonce() else self._proofs.nonce()
-        return Admission(principal, client, next_nonce)
+        return Admission(principal, client, proof, next_nonce)
+
+
+class OwnGate:
+    """The same gate in front of the gateway's own handlers, which say with `Requires` who may call them."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def admit(
+        self, authorization: Sequence[str], proofs: Sequence[str], method: str, path: str
+    ) -> tuple[Principal, Proof | None]:
+        """As `TokenVerifier.admit`, for clients that are active, tokens that hold and proofs that are new."""
+        admission = await self._gate.admission(authorization, proofs, method, path)
+        return admission.principal, admission.proof
 
 
 def check_scope(principal: Principal, service: str) -> None:

@@ -14,7 +14,7 @@ import urllib.request
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import structlog
@@ -248,6 +248,16 @@ def _unverified_header(token: str) -> dict[str, Any]:
     return dict(header)
 
 
+class Admits(Protocol):
+    """Who knows the caller of a request: the verifier of tokens, or what asks more of them."""
+
+    async def admit(
+        self, authorization: Sequence[str], proofs: Sequence[str], method: str, path: str
+    ) -> tuple[Principal, Proof | None]:
+        """As `TokenVerifier.admit`."""
+        ...
+
+
 class Requirement:
     """The rule of one endpoint: callable by FastAPI, readable by tests."""
 
@@ -263,7 +273,7 @@ class Requirement:
         """The caller. Raises Unauthenticated or InsufficientScope."""
         if not self.scopes:
             return None
-        verifier: TokenVerifier = request.app.state.verifier
+        verifier: Admits = request.app.state.verifier
         headers = request.headers
         path = request.scope["raw_path"].decode("latin-1")
         principal, _ = await verifier.admit(

@@ -1,5 +1,7 @@
 """An endpoint that several kinds of callers may use names the scope of each."""
 
+from collections.abc import Sequence
+
 import pytest
 from cme_kit.auth import InsufficientScope, Principal, Requires
 from starlette.requests import Request
@@ -8,14 +10,16 @@ from starlette.requests import Request
 class Verifier:
     """Takes the token's text for the one scope it was granted."""
 
-    async def verify(self, token: str) -> Principal:
-        return Principal("per_1", "app", frozenset({token}))
+    async def admit(
+        self, authorization: Sequence[str], _proofs: Sequence[str], _method: str, _path: str
+    ) -> tuple[Principal, None]:
+        return Principal("per_1", "app", frozenset({authorization[0].partition(" ")[2]})), None
 
 
 def request_with(scope: str) -> Request:
     app = type("App", (), {"state": type("State", (), {"verifier": Verifier()})})
     headers = [(b"authorization", f"Bearer {scope}".encode())]
-    return Request({"type": "http", "method": "GET", "path": "/", "headers": headers, "app": app})
+    return Request({"type": "http", "method": "GET", "path": "/", "raw_path": b"/", "headers": headers, "app": app})
 
 
 @pytest.mark.parametrize("scope", ["letters:read", "letters:write"])
