@@ -88,3 +88,29 @@ def test_other_origins_cannot_read_the_authorization_endpoint(gateway: Any, help
     answer = gateway.http.get("/oauth/authorize", headers={"Origin": "https://evil.example"})
 
     assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("challenge", "accepted"),
+    [("a" * 42, False), ("a" * 43, True), ("a" * 128, True), ("a" * 129, False), ("a" * 42 + "!", False)],
+)
+def test_a_challenge_has_the_length_and_characters_of_rfc_7636(gateway: Any, challenge: str, accepted: bool) -> None:
+    answer = gateway.person().authorize(gateway.app(), challenge)
+
+    wanted = answer.headers["location"].startswith("/login") if accepted else "error=invalid_request"
+    assert wanted is True or wanted in answer.headers["location"]
+
+
+def test_a_request_that_fits_into_no_address_is_told_so_at_once(gateway: Any, helpers: Any) -> None:
+    form = {
+        "response_type": "code",
+        "client_id": gateway.app(),
+        "redirect_uri": helpers.callback,
+        "code_challenge": helpers.pkce()[1],
+        "code_challenge_method": "S256",
+    }
+    nobody = gateway.nobody()
+
+    assert nobody.post("/oauth/authorize", data={**form, "state": "s" * 2000}).status_code == 303
+    refused = nobody.post("/oauth/authorize", data={**form, "state": "s" * 20_000})
+    assert (refused.status_code, "too long" in refused.text) == (400, True)

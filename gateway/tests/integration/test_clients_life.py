@@ -102,3 +102,30 @@ def test_only_an_auditor_reads_the_trail_page_by_page(gateway: Any, helpers: Any
     second = gateway.http.get(f"{of_the_registrar}&after={first['next']}", headers=registrar).json()
     assert 0 < second["items"][0]["number"] < first["items"][0]["number"]
     assert gateway.http.get("/gateway/v1/audit?after=x", headers=registrar).status_code == 422
+
+
+def test_the_gateways_own_api_refuses_the_tokens_that_the_edge_refuses(gateway: Any) -> None:
+    client = gateway.machine("gateway.clients:write")
+
+    def status(token: str) -> int:
+        return int(gateway.http.get(f"{CLIENTS}?limit=1", headers={"Authorization": f"Bearer {token}"}).status_code)
+
+    revoked, left = (gateway.client_credentials(client).json()["access_token"] for _ in range(2))
+    assert (status(revoked), status(left)) == (200, 200)
+
+    gateway.http.post("/oauth/revoke", data={"token": revoked}, auth=client)
+    assert (status(revoked), status(left)) == (401, 200)
+
+    gateway.http.post(f"{CLIENTS}/{client[0]}/disabling", headers=gateway.registrar())
+    assert status(left) == 401
+
+
+def test_what_is_ended_already_is_not_ended_again(gateway: Any) -> None:
+    client = gateway.machine()
+    token = gateway.client_credentials(client).json()["access_token"]
+
+    answers = [gateway.http.post("/oauth/revoke", data={"token": token}, auth=client) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    found = gateway.http.get("/gateway/v1/audit", params={"actor": client[0]}, headers=gateway.registrar())
+    assert [entry["act"] for entry in found.json()["items"]] == ["token.revoked"]

@@ -11,7 +11,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from .signers import parameters
+from .signers import KeyClient, parameters
 
 SCOPES = ["openid", "profile", "email", "enrolment.people:write"]
 
@@ -156,3 +156,64 @@ def test_unknown_parameters_are_ignored(gateway: Any, app: str, helpers: Any) ->
     answer = gateway.person().authorize(app, helpers.pkce()[1], scope="openid", **extra)
 
     assert answer.headers["location"].startswith("/login")
+
+
+class Web(KeyClient):
+    """A web app that pushes and signs its requests."""
+
+    def __init__(self, gateway: Any) -> None:
+        super().__init__(
+            gateway,
+            grant_types=["authorization_code"],
+            redirect_uris=["https://app.example/callback"],
+            scopes=["openid", "enrolment.people:write"],
+        )
+
+    def asked(self, challenge: str, **changes: str) -> dict[str, str]:
+        """The parameters of a request."""
+        return {
+            "response_type": "code",
+            "client_id": self.client_id,
+            "redirect_uri": "https://app.example/callback",
+            "code_challenge": challenge,
+            "code_challenge_method": "S256",
+            "scope": "openid",
+            **changes,
+        }
+
+    def pushed(self, challenge: str, **changes: str) -> dict[str, str]:
+        """A pushed request as it is opened."""
+        answer = self.post("/oauth/par", self.asked(challenge, **changes))
+        return {"client_id": self.client_id, "request_uri": answer.json()["request_uri"]}
+
+    def in_a_jwt(self, challenge: str, **changes: str) -> dict[str, str]:
+        """A signed request as it is opened."""
+        now = int(time.time())
+        about = {"iss": self.client_id, "aud": self.gateway.url, "nbf": now, "exp": now + 300}
+        return {"client_id": self.client_id, "request": self.signed(self.asked(challenge, **changes) | about)}
+
+
+@pytest.mark.parametrize("wish", [{"max_age": "0"}, {"prompt": "login"}, {"prompt": "login", "max_age": "0"}])
+@pytest.mark.parametrize("way", [Web.pushed, Web.in_a_jwt])
+def test_whoever_signed_in_because_of_a_request_is_not_asked_again(
+    gateway: Any, helpers: Any, way: Any, wish: dict[str, str]
+) -> None:
+    web, person = Web(gateway), gateway.person()
+    query = way(web, helpers.pkce()[1], **wish)
+
+    asked = person.browser.get("/oauth/authorize", params=query)
+    assert asked.headers["location"].startswith("/login")
+    back = person.sign_in(asked.headers["location"])
+
+    assert "asks for access" in person.browser.get(back.headers["location"]).text
+
+
+def test_a_request_for_a_new_sign_in_is_not_met_by_an_old_one(gateway: Any, helpers: Any) -> None:
+    web, person = Web(gateway), gateway.person()
+    person.sign_in("/login")
+    (_, challenge) = helpers.pkce()
+
+    for wish in ({"max_age": "0"}, {"prompt": "login"}):
+        asked = person.browser.get("/oauth/authorize", params=web.pushed(challenge, **wish))
+        assert asked.headers["location"].startswith("/login")
+    assert person.browser.get("/oauth/authorize", params=web.pushed(challenge, max_age="600")).status_code == 200

@@ -56,6 +56,16 @@ def test_a_narrowed_token_ends_with_the_one_it_came_of(holder: Holder, gateway: 
     assert holder.exchange().json()["error"] == "invalid_request"
 
 
+def test_a_token_narrowed_twice_ends_with_each_that_it_came_of(holder: Holder, gateway: Any) -> None:
+    once = holder.exchange(scope="enrolment.applications:read").json()["access_token"]
+    twice = holder.exchange(subject_token=once, scope="enrolment.applications:read").json()["access_token"]
+    bearers = [{"Authorization": f"Bearer {token}"} for token in (holder.token, once, twice)]
+
+    gateway.http.post("/oauth/revoke", data={"token": once}, auth=holder.auth)
+
+    assert [gateway.http.get(API, headers=header).status_code for header in bearers] == [200, 401, 401]
+
+
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
@@ -68,6 +78,7 @@ def test_a_narrowed_token_ends_with_the_one_it_came_of(holder: Holder, gateway: 
         ({"requested_token_type": "urn:ietf:params:oauth:token-type:refresh_token"}, "invalid_request"),
         ({"actor_token": "somebody"}, "invalid_request"),
         ({"resource": "https://elsewhere.example"}, "invalid_target"),
+        ({"audience": "https://elsewhere.example"}, "invalid_target"),
     ],
 )
 def test_a_token_is_never_widened_or_turned_into_something_else(

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import gateway.oauth.domain as lifetimes
+from cme_kit.clock import SystemClock
 from gateway.clients.service import Clients
 from gateway.peppered import Pepper
 
@@ -24,7 +25,7 @@ def test_codes_requests_and_tokens_live_as_long_as_the_profiles_allow() -> None:
 
 def test_credentials_hold_enough_chance() -> None:
     nobody: Any = None
-    clients = Clients(nobody, Pepper("a pepper of the tests"), nobody, nobody)
+    clients = Clients(nobody, Pepper("a pepper of the tests"), nobody, SystemClock())
 
     made = {clients.new_secret("registrar", None, None) for _ in range(100)}
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 import structlog
 from cme_kit.clock import Clock
-from cme_kit.mongo import Database, Session
+from cme_kit.mongo import Database, Session, after_commit
 
 from gateway.audit.domain import GENESIS, Act, Entry, breaks, hash_of
 from gateway.audit.repository import AuditRepository
@@ -22,6 +23,9 @@ class Audit:
         self._repository = repository
         self._database = database
         self._clock = clock
+        #: Held around a transaction with an entry: of two at once one loses and begins again, which costs more than to
+        #: wait. Another replica's still conflict.
+        self.turn = asyncio.Lock()
 
     async def record(
         self,
@@ -43,7 +47,8 @@ class Audit:
         async def alone(own: Session) -> None:
             await self._append(act, actor, subject, dict(details or {}), own)
 
-        await self._database.in_transaction(alone)
+        async with self.turn:
+            await self._database.in_transaction(alone)
 
     async def _append(self, act: Act, actor: str, subject: str, details: dict[str, str], session: Session) -> None:
         number, previous = await self._repository.head(session)
@@ -53,7 +58,8 @@ class Audit:
         entry = Entry(*content, hash=hash_of(*content))
         await self._repository.append(entry, session)
         # A copy elsewhere, with its hash: whoever rewrites the trail cannot rewrite the log.
-        log.info("audit", number=entry.number, act=entry.act, actor=actor, subject=subject, hash=entry.hash)
+        line = {"number": entry.number, "act": entry.act, "actor": actor, "subject": subject, "hash": entry.hash}
+        after_commit(lambda: log.info("audit", **line))
 
     async def page(self, filters: dict[str, str], before: int | None, limit: int) -> list[Entry]:
         """Entries with an actor, subject or act, newest first, one more than `limit`."""

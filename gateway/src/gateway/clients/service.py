@@ -63,6 +63,7 @@ class Clients:
         self._audit = audit
         self._clock = clock
         self._known: OrderedDict[str, Client] = OrderedDict()
+        self._looked = clock.now()
         #: Told the id of each client that changed here, so that other replicas hear of it.
         self.on_change: Callable[[str], None] = lambda _client_id: None
         #: Done with the id of a client in the transaction that removes it.
@@ -226,9 +227,11 @@ class Clients:
         self._known.pop(client_id, None)
 
     async def forget_changed(self) -> None:
-        """Forget what other replicas changed a moment ago."""
-        for client_id in await self._repository.changed_since(self._clock.now() - OVERLAP):
+        """Forget what other replicas changed since the last time."""
+        now = self._clock.now()
+        for client_id in await self._repository.changed_since(self._looked - OVERLAP):
             self.forget(client_id)
+        self._looked = now
 
     def secret_matches(self, client: Client, secret: str) -> bool:
         """Whether this is one of the client's secrets."""

@@ -84,7 +84,7 @@ def compose(ground: Ground) -> AuthorizationServer:
     """The authorization server."""
     issuer, clock = ground.settings.public_url, ground.clock
     rows = repository.GrantRepository(ground.database)
-    grants = Grants(rows, ground.revocations, ground.audit, clock)
+    grants = Grants(rows, ground.revocations, ground.audit, ground.database)
     mint = Mint(issuer, ground.keys, clock)
     authentication = ClientAuthentication(issuer, ground.clients, rows, ground.audit, clock)
     possession = Possession(issuer, ground.proofs, rows, clock)
@@ -99,7 +99,7 @@ def compose(ground: Ground) -> AuthorizationServer:
         ground.spans,
     )
     provided: dict[type, Any] = {
-        Authorizations: Authorizations(issuer, ground.clients, rows, mint, ground.audit, clock),
+        Authorizations: Authorizations(issuer, ground.clients, rows, mint, ground.audit, ground.database, clock),
         Grants: grants,
         Invitations: invitations,
         Metadata: Metadata.of(issuer),

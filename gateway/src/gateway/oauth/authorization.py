@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from authlib.oauth2.rfc6749 import InvalidRequestError, InvalidScopeError, OAuth2Error
 from cme_kit.clock import Clock
 from cme_kit.ids import new_id
+from cme_kit.mongo import Database, Session
 
 from gateway.accounts.domain import Account
 from gateway.accounts.service import SignedIn
@@ -51,9 +52,17 @@ class Authorizations:
     """Turns people's consent into codes."""
 
     def __init__(
-        self, issuer: str, clients: Clients, grants: GrantRepository, mint: Mint, audit: Audit, clock: Clock
+        self,
+        issuer: str,
+        clients: Clients,
+        grants: GrantRepository,
+        mint: Mint,
+        audit: Audit,
+        database: Database,
+        clock: Clock,
     ) -> None:
         self._issuer = issuer
+        self._database = database
         self._clients = clients
         self._grants = grants
         self._mint = mint
@@ -87,7 +96,7 @@ class Authorizations:
     ) -> AuthorizationRequest:
         now = self._clock.now()
         try:
-            values = parameters_of(values, client, self._issuer, now)
+            values, signed_at = parameters_of(values, client, self._issuer, now)
             if pushed is None and client.profile is Profile.FAPI:
                 if not client.may_redirect_to(values.get("redirect_uri", "")):
                     raise RefusedHere("This client has to push its requests.")
@@ -112,7 +121,7 @@ class Authorizations:
             max_age=int(values["max_age"]) if "max_age" in values else None,
             login_hint=values.get("login_hint", ""),
             pushed=key,
-            pushed_at=pushed.created if pushed else None,
+            asked_at=pushed.created if pushed else signed_at,
         )
 
     def must_sign_in(self, request: AuthorizationRequest, signed_in: SignedIn | None) -> bool:
@@ -120,10 +129,11 @@ class Authorizations:
         again = signed_in is None
         if signed_in is not None:
             age = (self._clock.now() - signed_in.auth_time).total_seconds()
-            again = request.max_age is not None and age > request.max_age
-            if "login" in request.prompt:
-                # Its pushed request tells when it was asked; without one the page takes `login` out of the address.
-                again = request.pushed_at is None or signed_in.auth_time < request.pushed_at
+            too_old = request.max_age is not None and age > request.max_age
+            # Whoever signed in after the client asked did so for it; where nothing tells when it asked, the page takes
+            # the wish out of the address.
+            signed_in_for_it = request.asked_at is not None and signed_in.auth_time >= request.asked_at
+            again = (too_old or "login" in request.prompt) and not signed_in_for_it
         if again and "none" in request.prompt:
             raise RefusedThere(self._refusal(request, "login_required", "The person is not signed in."))
         return again
@@ -147,16 +157,44 @@ class Authorizations:
             raise RefusedThere(self._refusal(request, "consent_required", "The person has not allowed it yet."))
         return ask
 
-    async def consent(self, request: AuthorizationRequest, account: Account, scopes: frozenset[str]) -> None:
-        """Remember that the person allows it."""
-        expires = self._clock.now() + CONSENT_LIFETIME
-        await self._grants.consent(account.subject, request.client_id, scopes, expires)
-        details = {"scope": " ".join(sorted(scopes))}
-        await self._audit.record(Act.CONSENT_GIVEN, actor=account.subject, subject=request.client_id, details=details)
+    async def allow(self, request: AuthorizationRequest, signed_in: SignedIn, scopes: frozenset[str]) -> str:
+        """Where to send a person who allows it, which is remembered, with a fresh code. Raises RefusedHere."""
+        subject, client_id = signed_in.account.subject, request.client_id
+
+        async def in_one(session: Session) -> str:
+            expires = self._clock.now() + CONSENT_LIFETIME
+            await self._grants.consent(subject, client_id, scopes, expires, session)
+            location = await self._code(request, signed_in, scopes, session)
+            details = {"scope": " ".join(sorted(scopes))}
+            await self._audit.record(
+                Act.CONSENT_GIVEN, actor=subject, subject=client_id, details=details, session=session
+            )
+            return location
+
+        async with self._audit.turn:
+            return await self._database.in_transaction(in_one)
 
     async def issue_code(self, request: AuthorizationRequest, signed_in: SignedIn, scopes: frozenset[str]) -> str:
         """Where to send the person with a fresh code. Raises RefusedHere when the pushed request was used meanwhile."""
-        await self._use(request)
+        return await self._database.in_transaction(lambda session: self._code(request, signed_in, scopes, session))
+
+    async def deny(self, request: AuthorizationRequest, account: Account) -> str:
+        """Where to send a person who does not allow it. Raises RefusedHere."""
+
+        async def in_one(session: Session) -> None:
+            await self._use(request, session)
+            await self._audit.record(
+                Act.CONSENT_DENIED, actor=account.subject, subject=request.client_id, session=session
+            )
+
+        async with self._audit.turn:
+            await self._database.in_transaction(in_one)
+        return self._refusal(request, "access_denied", "The person did not allow it.")
+
+    async def _code(
+        self, request: AuthorizationRequest, signed_in: SignedIn, scopes: frozenset[str], session: Session
+    ) -> str:
+        await self._use(request, session)
         now = self._clock.now()
         code = secrets.token_urlsafe(32)
         row = AuthorizationCode(
@@ -173,17 +211,11 @@ class Authorizations:
             amr=signed_in.amr,
             dpop_jkt=request.dpop_jkt,
         )
-        await self._grants.add_code(fingerprint(code), row, now + CODE_MEMORY)
+        await self._grants.add_code(fingerprint(code), row, now + CODE_MEMORY, session)
         return self._location(request.redirect_uri, request.state, {"code": code})
 
-    async def deny(self, request: AuthorizationRequest, account: Account) -> str:
-        """Where to send a person who does not allow it."""
-        await self._use(request)
-        await self._audit.record(Act.CONSENT_DENIED, actor=account.subject, subject=request.client_id)
-        return self._refusal(request, "access_denied", "The person did not allow it.")
-
-    async def _use(self, request: AuthorizationRequest) -> None:
-        if request.pushed is not None and not await self._grants.use_pushed(request.pushed):
+    async def _use(self, request: AuthorizationRequest, session: Session) -> None:
+        if request.pushed is not None and not await self._grants.use_pushed(request.pushed, session):
             raise RefusedHere("This request was used already. Go back and begin again.")
 
     def _refusal(self, request: AuthorizationRequest, error: str, description: str) -> str:

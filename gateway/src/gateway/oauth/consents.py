@@ -12,7 +12,6 @@ from gateway.audit.domain import Act
 from gateway.audit.service import Audit
 from gateway.clients.service import Clients
 from gateway.oauth.consent_repository import ConsentRepository
-from gateway.oauth.domain import ACCESS_TOKEN_LIFETIME
 from gateway.oauth.revocations import Revocations
 from gateway.oauth.scopes import in_order
 
@@ -58,7 +57,7 @@ class Consents:
 
     async def withdraw(self, subject: str, client_id: str) -> bool:
         """Withdraw a consent; every token that came of it ends now. False when there is no such consent."""
-        until = self._clock.now() + ACCESS_TOKEN_LIFETIME
+        until = self._revocations.lasts_until()
 
         async def in_one(tx: Transaction) -> list[str] | None:
             grants = await self._repository.withdraw(subject, client_id, until, tx.session)
@@ -71,6 +70,5 @@ class Consents:
 
         grants = await self._outbox.transaction(in_one)
         for grant in grants or ():
-            # It is stored already; this makes it hold in this process at once.
-            await self._revocations.revoke(grant, until)
+            await self._revocations.announce(grant, until)
         return grants is not None

@@ -53,9 +53,10 @@ class AuthorizationRequest:
     #: How long ago the person may have signed in, seconds.
     max_age: int | None = None
     login_hint: str = ""
-    #: Where the pushed request is stored, and when it came; None for one in the address.
+    #: Where the pushed request is stored; None for one in the address.
     pushed: str | None = None
-    pushed_at: datetime | None = None
+    #: When the client asked, pushed or signed; None for a request that the browser could have changed.
+    asked_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from fastapi.responses import RedirectResponse
 from gateway.accounts.browser import Browser
 from gateway.accounts.returning import AUTHORIZE, login_url
 from gateway.accounts.service import Accounts, SignedIn
+from gateway.edge.limits import TARGET_LIMIT
 from gateway.oauth.authorization import Authorizations, RefusedHere, RefusedThere
 from gateway.oauth.domain import CONSENT_LIFETIME, AuthorizationRequest
 from gateway.oauth.forms import form_items
@@ -63,9 +64,11 @@ async def _authorize(
     accounts: Accounts,
     authorizations: Authorizations,
 ) -> Response:
+    return_to = AUTHORIZE + urlencode(items)
+    if len(login_url(return_to)) > TARGET_LIMIT:
+        return _refusal_page(request, pages, RefusedHere("This request is too long. The app can push it (RFC 9126)."))
     try:
         asked = await authorizations.validate(items)
-        return_to = AUTHORIZE + urlencode(items)
         signed_in = await accounts.session(browser.session(request))
         if authorizations.must_sign_in(asked, signed_in) or signed_in is None:
             return RedirectResponse(login_url(_asked_once(items)), 303, NO_STORE)
@@ -112,8 +115,7 @@ async def decide(
         if decision == "deny":
             return RedirectResponse(await authorizations.deny(asked, signed_in.account), 303, NO_STORE)
         scopes = authorizations.grantable(asked, signed_in.account)
-        await authorizations.consent(asked, signed_in.account, scopes)
-        return RedirectResponse(await authorizations.issue_code(asked, signed_in, scopes), 303, NO_STORE)
+        return RedirectResponse(await authorizations.allow(asked, signed_in, scopes), 303, NO_STORE)
     except RefusedHere as refusal:
         return _refusal_page(request, pages, refusal)
     except RefusedThere as refusal:

@@ -23,7 +23,9 @@ _READ = {
     **dict.fromkeys(("nonce", "prompt", "max_age", "request", "request_uri"), _PARAMETER),
     **dict.fromkeys(("grant_type", "code", "refresh_token", "token", "token_type_hint", "client_secret"), _PARAMETER),
     **dict.fromkeys(("client_assertion", "client_assertion_type"), _PARAMETER),
-    **dict.fromkeys(("subject_token", "subject_token_type", "requested_token_type", "actor_token"), _PARAMETER),
+    **dict.fromkeys(
+        ("subject_token", "subject_token_type", "requested_token_type", "actor_token", "audience"), _PARAMETER
+    ),
     "state": _STATE,
     "login_hint": _HINT,
 }

@@ -61,7 +61,7 @@ class Possession:
         if proof is None:
             return
         expires = datetime.fromtimestamp(proof.expires, UTC)
-        if not await self._grants.use_once(f"dpop {proof.thumbprint}", proof.proof_id, expires):
+        if not await self._grants.use_once(f"dpop:{proof.thumbprint}", proof.proof_id, expires):
             raise InvalidDpopProof(description="This proof was used before. Make a new one for each request.")
 
     def next_nonce(self, proof: Proof | None) -> str | None:

@@ -18,7 +18,7 @@ REVOCATIONS = "revocations"
 INDEXES = (
     Index(CODES, ("forgotten",), expire_seconds=0),
     Index(REFRESH_TOKENS, ("grant_expires",), expire_seconds=0),
-    Index(REFRESH_TOKENS, ("grant_id",)),
+    Index(REFRESH_TOKENS, ("grant_id", "used")),
     Index(CONSENTS, ("expires",), expire_seconds=0),
     Index(PUSHED, ("expires",), expire_seconds=0),
     Index(ASSERTIONS, ("expires",), expire_seconds=0),
@@ -46,14 +46,14 @@ class GrantRepository:
         row = await self._pushed.find_one({"_id": key})
         return PushedRequest(**{name: value for name, value in row.items() if name != "_id"}) if row else None
 
-    async def use_pushed(self, key: str) -> bool:
+    async def use_pushed(self, key: str, session: Session) -> bool:
         """Use up a pushed request; whether it was unused."""
-        return await self._pushed.update({"_id": key, "used": False}, {"$set": {"used": True}}) == 1
+        return await self._pushed.update({"_id": key, "used": False}, {"$set": {"used": True}}, session=session) == 1
 
-    async def add_code(self, key: str, code: AuthorizationCode, forgotten: datetime) -> None:
+    async def add_code(self, key: str, code: AuthorizationCode, forgotten: datetime, session: Session) -> None:
         """Store a new code."""
         row = _fields(code) | {"_id": key, "forgotten": forgotten}
-        await self._codes.insert(row)
+        await self._codes.insert(row, session)
 
     async def code(self, key: str) -> AuthorizationCode | None:
         """A code, also when it is used or expired."""
@@ -78,19 +78,22 @@ class GrantRepository:
         unused = {"_id": key, "used": False, "revoked": False}
         return await self._refresh_tokens.update(unused, {"$set": {"used": True}}, session=session) == 1
 
-    async def revoke_family(self, grant_id: str) -> None:
-        """Revoke every refresh token of a grant."""
-        await self._refresh_tokens.update_many({"grant_id": grant_id}, {"$set": {"revoked": True}})
+    async def revoke_family(self, grant_id: str, session: Session) -> None:
+        """Revoke the refresh token of a grant that is not used yet: used ones are of no use, and may be thousands."""
+        unused = {"grant_id": grant_id, "used": False}
+        await self._refresh_tokens.update_many(unused, {"$set": {"revoked": True}}, session)
 
     async def consented(self, subject: str, client_id: str, now: datetime) -> frozenset[str]:
         """The scopes a person allowed a client."""
         row = await self._consents.find_one({"_id": f"{subject} {client_id}", "expires": {"$gt": now}})
         return frozenset(row["scopes"]) if row else frozenset()
 
-    async def consent(self, subject: str, client_id: str, scopes: frozenset[str], expires: datetime) -> None:
+    async def consent(
+        self, subject: str, client_id: str, scopes: frozenset[str], expires: datetime, session: Session
+    ) -> None:
         """Remember that a person allowed a client these scopes too."""
         update = {"$addToSet": {"scopes": {"$each": sorted(scopes)}}, "$set": {"expires": expires}}
-        await self._consents.update({"_id": f"{subject} {client_id}"}, update, upsert=True)
+        await self._consents.update({"_id": f"{subject} {client_id}"}, update, upsert=True, session=session)
 
     async def use_once(self, owner: str, jti: str, expires: datetime) -> bool:
         """Remember a client assertion or a proof of a key; whether it is new."""
@@ -100,13 +103,13 @@ class GrantRepository:
             return False
         return True
 
-    async def revoke(self, key: str, expires: datetime) -> None:
+    async def revoke(self, key: str, expires: datetime, session: Session) -> None:
         """Revoke the access tokens with this id or of this grant, which all expire by then."""
-        await self._revocations.update({"_id": key}, {"$set": {"expires": expires}}, upsert=True)
+        await self._revocations.update({"_id": key}, {"$set": {"expires": expires}}, upsert=True, session=session)
 
-    async def revocations(self, now: datetime) -> dict[str, datetime]:
-        """Everything revoked that has not expired by itself."""
-        rows = await self._revocations.find({"expires": {"$gt": now}})
+    async def revocations(self, after: datetime) -> dict[str, datetime]:
+        """Every revocation that may be forgotten only after a moment, with when."""
+        rows = await self._revocations.find({"expires": {"$gt": after}})
         return {row["_id"]: row["expires"] for row in rows}
 
 

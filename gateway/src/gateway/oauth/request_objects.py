@@ -25,8 +25,11 @@ class InvalidRequestObject(OAuth2Error):  # type: ignore[misc]  # authlib has no
     error = "invalid_request_object"
 
 
-def read_request_object(request: str, client: Client, issuer: str, now: float) -> dict[str, str]:
-    """The parameters in a request object; none outside of it counts (RFC 9101 section 6.3). Raises OAuth2Error."""
+def read_request_object(request: str, client: Client, issuer: str, now: float) -> tuple[dict[str, str], float]:
+    """The parameters in a request object, and when it was made at the latest, seconds since the epoch.
+
+    None outside of it counts (RFC 9101 section 6.3). Raises OAuth2Error.
+    """
     if client.keys is None:
         raise InvalidRequestObject("This client has no registered key to sign requests with.")
     try:
@@ -35,15 +38,17 @@ def read_request_object(request: str, client: Client, issuer: str, now: float) -
         raise InvalidRequestObject("The request is no JWT signed with a registered key.") from error
     if header.get("typ") not in TYPES:
         raise InvalidRequestObject("The request is a JWT for something else.")
-    _check(claims, client, issuer, now)
+    begins = _checked(claims, client, issuer, now)
     given = {name: value for name, value in claims.items() if name not in _OF_THE_JWT}
     if {"request", "request_uri"} & set(given) or given.get("client_id") != client.client_id:
         raise InvalidRequestObject("The request holds its own client_id, and no other request.")
     numbers_as_text = {name: str(value) if isinstance(value, int) else value for name, value in given.items()}
-    return single_values([(name, value) for name, value in numbers_as_text.items() if isinstance(value, str)])
+    texts = [(name, value) for name, value in numbers_as_text.items() if isinstance(value, str)]
+    # By our clock: the client's may be ahead.
+    return single_values(texts), begins - LEEWAY
 
 
-def _check(claims: dict[str, Any], client: Client, issuer: str, now: float) -> None:
+def _checked(claims: dict[str, Any], client: Client, issuer: str, now: float) -> float:
     audience, expires, begins = claims.get("aud"), claims.get("exp"), claims.get("nbf", claims.get("iat"))
     if claims.get("iss") != client.client_id:
         raise InvalidRequestObject("The request's iss is the client_id.")
@@ -53,3 +58,4 @@ def _check(claims: dict[str, Any], client: Client, issuer: str, now: float) -> N
         raise InvalidRequestObject("The request has no exp, or it has passed.")
     if not isinstance(begins, (int, float)) or not begins <= now + LEEWAY or expires > begins + LONGEST:
         raise InvalidRequestObject("The request's nbf has passed, and exp is within an hour of it.")
+    return float(begins)

@@ -28,14 +28,19 @@ _AGE = re.compile(r"[0-9]{1,9}")
 _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
-def parameters_of(values: dict[str, str], client: Client, issuer: str, now: datetime) -> dict[str, str]:
-    """The parameters of a request, out of its request object when it has one. Raises OAuth2Error."""
+def parameters_of(
+    values: dict[str, str], client: Client, issuer: str, now: datetime
+) -> tuple[dict[str, str], datetime | None]:
+    """The parameters of a request, out of its request object when it has one, and when that was made.
+
+    Raises OAuth2Error.
+    """
     if "request" not in values:
-        return values
-    inside = read_request_object(values["request"], client, issuer, now.timestamp())
+        return values, None
+    inside, made = read_request_object(values["request"], client, issuer, now.timestamp())
     if values.get("client_id") != client.client_id:
         raise InvalidRequestError("client_id is another one than in the request.")
-    return inside
+    return inside, datetime.fromtimestamp(made, now.tzinfo)
 
 
 def check_request(values: dict[str, str], client: Client, issuer: str, audience: str, now: datetime) -> None:
@@ -92,7 +97,7 @@ class PushedRequests:
         proof = self._possession.check(client, proofs, PAR_PATH) if proofs else None
         client = await self._authentication.confirm(view)
         now = self._clock.now()
-        asked = parameters_of({**values, "client_id": client.client_id}, client, self._issuer, now)
+        asked, _ = parameters_of({**values, "client_id": client.client_id}, client, self._issuer, now)
         try:
             check_request(asked, client, self._issuer, self._mint.audience_of(client), now)
         except OAuth2Error as error:

@@ -198,6 +198,8 @@ class Tokens:
             raise InvalidRequestError(f"The only token type is {ACCESS_TOKEN}.")
         if "scope" not in values or "actor_token" in values:
             raise InvalidRequestError("Say in 'scope' what is left; a token is narrowed for its own subject only.")
+        if values.get("audience", self._mint.audience_of(client)) != self._mint.audience_of(client):
+            raise InvalidTarget(f"The only audience of this client is {self._mint.audience_of(client)}.")
         held = await self._held(client, values.get("subject_token", ""))
         scopes = frozenset(values["scope"].split())
         if not scopes <= held.scopes or not scopes <= client.scopes:
@@ -205,8 +207,10 @@ class Tokens:
         if held.key_thumbprint is not None and held.key_thumbprint != _thumbprint(proof):
             raise InvalidRequestError("The token is bound to a key. Send a proof of that key.")
         lifetime = min(LIFETIME_SECONDS, int((held.expires or 0) - time.time()))
+        if lifetime <= 0:
+            raise InvalidRequestError("The subject_token has expired.")
         # Begins with the other token's id, so that it is revoked with it.
-        token_id = f"{(held.token_id or '').partition('.')[0]}.{secrets.token_urlsafe(9)}"
+        token_id = f"{held.token_id}.{secrets.token_urlsafe(9)}"
         token = self._mint.access_token(
             held.subject, client, scopes, held.organisation_id, token_id, _thumbprint(proof), lifetime
         )

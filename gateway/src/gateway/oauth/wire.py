@@ -137,7 +137,7 @@ class BackChannel:
         except OAuth2Error as error:
             call.error = str(error.error)
             if isinstance(error, InvalidClientError):
-                await self._authentication.record_refusal(call.values, call.authorization)
+                await self._enter(call)
             return _refusal(error, call)
         except (PyMongoError, ServiceError) as error:
             log.warning("a client could not be answered", error=type(error).__name__)
@@ -147,6 +147,13 @@ class BackChannel:
             return _error(500, "server_error", "Something failed on our side.")
         headers = [*_ALWAYS, (b"dpop-nonce", nonce.encode())] if nonce is not None else _ALWAYS
         return status, headers, _json(answer) if answer is not None else b""
+
+    async def _enter(self, call: _Call) -> None:
+        try:
+            await self._authentication.record_refusal(call.values, call.authorization)
+        except PyMongoError as error:
+            # Who is refused is told so, whether or not it can be written down.
+            log.warning("a refusal is not in the trail", error=type(error).__name__)
 
     async def _token(self, call: _Call) -> Answer:
         issued = await self._tokens.issue(call.values, call.authorization, call.proofs)
