@@ -200,3 +200,20 @@ def test_a_weak_or_ambiguous_key_is_not_registered(gateway: Any) -> None:
         sent = {**body, "jwks": {"keys": keys}}
         answer = gateway.http.post("/gateway/v1/clients", json=sent, headers=gateway.registrar())
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+@pytest.mark.parametrize("name", ["pay\u202egnp.exe", "a\nb", "\u200b\u200b", "a\u0085b", "Bank\u2066"])
+def test_a_name_that_hides_or_turns_what_people_read_is_not_registered(gateway: Any, name: str) -> None:
+    answer = gateway.http.post(PATH, json=an_app(client_name=name), headers=invitation(gateway))
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
+
+
+def test_a_name_is_shown_and_never_becomes_a_part_of_the_page(gateway: Any, helpers: Any) -> None:
+    made = gateway.http.post(PATH, json=an_app(client_name="<script>alert(1)</script>")).json()
+    asked = {"redirect_uri": "https://wallet.example/callback", "scope": READ}
+
+    page = gateway.person().consent_page(made["client_id"], helpers.pkce()[1], **asked)
+
+    assert "&lt;script&gt;alert(1)" in page.text
+    assert "<script>alert" not in page.text

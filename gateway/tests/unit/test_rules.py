@@ -41,6 +41,25 @@ def test_a_loopback_redirect_is_one_of_ours() -> None:
     assert not is_redirect_uri("http://localhost/cb")
 
 
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *("https://app.example;sandbox/cb", "https://a,default-src/cb", "https://*/cb", "https://a'b/cb"),
+        *("https://user@app.example/cb", "https://app.example:99999/cb", "https://[::1/cb", "https:///cb", "https:/cb"),
+        *("http://127.0.0.1/cb\n", "http://127.0.0.1@evil.example/cb", "http://127.0.0.1:65536/cb", "//app.example/cb"),
+        *("https://app.example/cb#part", "https://app.example/c b", "javascript:alert(1)"),
+    ],
+)
+def test_what_browsers_could_read_otherwise_is_no_redirect(uri: str) -> None:
+    assert not is_redirect_uri(uri)
+    assert not a_client("http://127.0.0.1/cb").may_redirect_to(uri)
+
+
+@pytest.mark.parametrize("uri", ["https://app.example/cb?x=1", "https://[2001:db8::1]:8443/cb", "https://app.example"])
+def test_every_https_address_may_be_a_redirect(uri: str) -> None:
+    assert is_redirect_uri(uri)
+
+
 def test_every_scope_of_a_role_is_in_the_table_and_no_role_is_a_machine() -> None:
     granted = frozenset().union(*ROLES.values())
 

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 from joserfc.jwk import KeySet
 
-_LOOPBACK = re.compile(r"^(http://(?:127\.0\.0\.1|\[::1\]))(?::\d{1,5})?((?:/[^#]*)?)$")
+_LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::[0-9]{1,5})?((?:/[^#]*)?)")
+#: A host as it may stand in a policy for browsers, where `;` and `,` begin something else.
+_AUTHORITY = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
 #: The one in use and the one that replaces it.
@@ -110,18 +112,22 @@ class Client:
 
 
 def _without_loopback_port(uri: str) -> tuple[str, str] | None:
-    match = _LOOPBACK.match(uri)
-    return (match[1], match[2]) if match else None
+    match = _LOOPBACK.fullmatch(uri)
+    return (match[1], match[2]) if match and is_redirect_uri(uri) else None
 
 
 def is_redirect_uri(uri: str) -> bool:
     """Whether an address may be registered: https, or http on a loopback address; no fragment, no user part."""
     if not uri.isascii() or any(character <= " " for character in uri) or "#" in uri or "\\" in uri:
         return False
+    try:
+        parts = urlsplit(uri)
+        _ = parts.port  # raises for one over 65535
+    except ValueError:
+        return False
     if uri.startswith("http://"):
-        return _LOOPBACK.match(uri) is not None
-    parts = urlsplit(uri)
-    return parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc
+        return _LOOPBACK.fullmatch(uri) is not None
+    return uri.startswith("https://") and _AUTHORITY.fullmatch(parts.netloc) is not None
 
 
 def is_origin(value: str) -> bool:

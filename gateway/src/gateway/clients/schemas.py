@@ -48,7 +48,17 @@ def _https(value: str) -> str:
     return value
 
 
-Address = Annotated[str, StringConstraints(max_length=500, pattern=r"^https://"), AfterValidator(_https)]
+def _visible(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("write the name in visible characters")
+    return value
+
+
+LONGEST_ADDRESS = 500
+#: People are shown it when they decide: nothing in it hides, or turns the direction of what stands around it.
+Name = Annotated[ShortText, AfterValidator(_visible)]
+RedirectUri = Annotated[str, StringConstraints(max_length=LONGEST_ADDRESS), AfterValidator(_redirect_uri)]
+Address = Annotated[str, StringConstraints(max_length=LONGEST_ADDRESS, pattern=r"^https://"), AfterValidator(_https)]
 
 
 def _not_a_persons(value: str) -> str:
@@ -115,8 +125,8 @@ class ClientRequest(Schema):
 
     # None that could be taken for a person's or an organisation's (RFC 9700 section 4.15).
     client_id: ClientId | None = Field(default=None, description="A readable id; one is made when it is left out")
-    name: ShortText = Field(description="What people are shown when it asks for access")
-    redirect_uris: list[Annotated[str, AfterValidator(_redirect_uri)]] = Field(
+    name: Name = Field(description="What people are shown when it asks for access")
+    redirect_uris: list[RedirectUri] = Field(
         default=[], max_length=10, description="Where people return to; the port of a loopback address is free"
     )
     grant_types: list[GrantType] = Field(min_length=1, description="How it gets tokens")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -35,6 +36,8 @@ _REDIRECTS = "redirect_uris"
 _PERIOD_SECONDS = 60.0
 #: Open registrations that one address may make in a minute.
 _MOST = 20
+#: Addresses in memory; those that came last are kept.
+_MOST_ADDRESSES = 10_000
 
 
 class InvalidClientMetadata(OAuth2Error):  # type: ignore[misc]  # authlib has no types
@@ -131,7 +134,7 @@ class Registrations:
         self._clients = clients
         self._invitations = invitations
         self._outbox = outbox
-        self._recent: dict[str, tuple[float, int]] = {}
+        self._recent: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     async def register(self, metadata: dict[str, Any], initial_token: str | None, address: str) -> dict[str, Any]:
         """The registered client (RFC 7591 section 3.2.1). Raises OAuth2Error."""
@@ -155,14 +158,15 @@ class Registrations:
 
     def _count(self, address: str) -> None:
         now = time.monotonic()
-        if len(self._recent) > 10_000:  # noqa: PLR2004  (addresses, not a limit that anybody meets)
-            self._recent = {known: row for known, row in self._recent.items() if now - row[0] < _PERIOD_SECONDS}
         began, count = self._recent.get(address, (now, 0))
         if now - began >= _PERIOD_SECONDS:
             began, count = now, 0
         if count >= _MOST:
             raise TooManyRegistrations("Too many clients were registered from here. Wait a minute.")
         self._recent[address] = (began, count + 1)
+        self._recent.move_to_end(address)
+        if len(self._recent) > _MOST_ADDRESSES:
+            self._recent.popitem(last=False)
 
 
 def _request(metadata: dict[str, Any], invitation: Invitation) -> ClientRequest:
@@ -172,8 +176,10 @@ def _request(metadata: dict[str, Any], invitation: Invitation) -> ClientRequest:
     responses = metadata.get("response_types", ["code"])
     if "client_credentials" not in str(metadata.get("grant_types")) and responses != ["code"]:
         raise InvalidClientMetadata("The only response type is code.")
-    asked, allowed = metadata.get("scope"), invitation.scopes
-    scopes = frozenset(asked.split()) if isinstance(asked, str) and asked.strip() else allowed
+    asked, allowed = metadata.get("scope", ""), invitation.scopes
+    if not isinstance(asked, str):
+        raise InvalidClientMetadata("scope is a text with spaces between scopes.")
+    scopes = frozenset(asked.split()) or allowed
     if not scopes <= allowed:
         raise InvalidClientMetadata(f"A client may have these scopes here: {' '.join(in_order(allowed))}.")
     # RFC 7591 section 2 says what is meant by what is left out.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
+from cme_kit import strict_json
 from cme_kit.auth import Principal, Public, Requires
 from cme_kit.http import Provided, service_router
 from cme_kit.schemas import Schema, example
-from fastapi import APIRouter, Body, Request
+from cme_kit.strict_json import MalformedJson
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
@@ -25,9 +27,12 @@ async def register(
     request: Request,
     _: Annotated[None, Public()],
     registrations: Annotated[Registrations, Provided(Registrations)],
-    metadata: Annotated[Any, Body()] = None,
 ) -> JSONResponse:
     """Register a client."""
+    try:
+        metadata = strict_json.parse(await request.body())
+    except MalformedJson as error:
+        raise InvalidClientMetadata(str(error)) from error
     if not isinstance(metadata, dict):
         raise InvalidClientMetadata("Send the client's metadata as a JSON object.")
     authorization = request.headers.get("authorization")
