@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -98,3 +99,23 @@ def test_another_replica_sees_a_new_key_and_makes_no_second_one(tmp_path: Path, 
     assert other.public() == one.public()
     assert added.key_id in str(other.public())
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in tmp_path.glob("*.json"))
+
+
+def test_a_process_that_was_killed_while_it_made_a_key_holds_up_no_other(tmp_path: Path) -> None:
+    keys = SigningKeys(tmp_path)
+    (tmp_path / f".{os.getpid()}.part").write_text("half a key", encoding="utf-8")
+
+    added = keys.add(0)
+
+    assert keys.signing is added
+
+
+def test_a_key_that_is_added_in_the_same_tick_of_the_clock_is_seen(tmp_path: Path) -> None:
+    one, other = (SigningKeys(tmp_path) for _ in range(2))
+    times = (tmp_path.stat().st_atime_ns, tmp_path.stat().st_mtime_ns)
+
+    one.add(60)
+    os.utime(tmp_path, ns=times)
+    other.reload()
+
+    assert other.public() == one.public()

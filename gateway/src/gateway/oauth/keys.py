@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -52,7 +53,6 @@ class SigningKeys:
         self._folder = folder
         self._clock = clock
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._read_at = -1
         self._keys: list[SigningKey] = []
         self.reload()
         if not self._keys:
@@ -104,11 +104,11 @@ class SigningKeys:
         return retired
 
     def reload(self) -> None:
-        """Read the folder again when it changed; another replica may have added a key."""
-        changed_at = self._folder.stat().st_mtime_ns
-        if changed_at != self._read_at:
-            self._keys = [_read(path) for path in sorted(self._folder.glob("[0-9]*.json"))]
-            self._read_at = changed_at
+        """Read the folder again when it has other keys; another replica may have added or removed one."""
+        # By name: a file is never written again, and two changes within a tick of the clock leave one time behind.
+        paths = sorted(self._folder.glob("[0-9]*.json"))
+        if paths != [key.path for key in self._keys]:
+            self._keys = [_read(path) for path in paths]
 
 
 def _read(path: Path) -> SigningKey:
@@ -121,8 +121,9 @@ def _make_key(folder: Path, number: int, use_from: float) -> Path:
     key = ECKey.generate_key("P-256", private=True)
     parameters = {**key.as_dict(private=True), "kid": key.thumbprint(), "use": "sig", "alg": ALGORITHM}
     path = folder / f"{number:04}.json"
-    part = folder / f".{os.getpid()}.part"
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    # A name of its own, as a process that is killed here leaves the file behind, and the next one may have its number.
+    descriptor, name = tempfile.mkstemp(suffix=".part", prefix=".", dir=folder)
+    part = Path(name)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(parameters | {USE_FROM: use_from}, file)
         file.flush()
