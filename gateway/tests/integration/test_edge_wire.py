@@ -98,6 +98,41 @@ def test_what_may_mean_two_things_is_one_problem_and_the_end_of_the_connection(
     assert len(echo.echo.requests) == before
 
 
+@pytest.mark.parametrize("offered", [b"h2c", b"websocket"])
+@pytest.mark.parametrize("body", [b"", b"{}"])
+def test_an_offer_of_another_protocol_is_not_taken_and_answered_all_the_same(
+    gateway: Any, echo: Any, offered: bytes, body: bytes
+) -> None:
+    length = b"Content-Length: 2\r\n" if body else b""
+    head = b"POST /verify HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: " + offered + b"\r\n"
+
+    with connect(gateway) as connection:
+        connection.sendall(head + b"HTTP2-Settings: AAMAAABk\r\n" + length + b"\r\n" + body)
+        first = connection.recv(65_536)
+        connection.sendall(b"GET /courses HTTP/1.1\r\n" + CLOSE)
+        second = until_closed(connection)
+
+    offering = echo.echo.requests[-2]
+    assert (statuses(first), statuses(second)) == ([200], [200])
+    assert not {"upgrade", "http2-settings"} & set(offering["headers"])
+    assert offering["size"] == len(body)
+
+
+def test_an_offer_that_comes_in_pieces_loses_nothing_of_the_body(gateway: Any, echo: Any) -> None:
+    head = (
+        b"POST /verify HTTP/1.1\r\nHost: a\r\nConnection: close, Upgrade\r\nUpgrade: h2c\r\nContent-Length: 6\r\n\r\n"
+    )
+
+    with connect(gateway) as connection:
+        for part in (head[:40], head[40:-3], head[-3:] + b'"a', b'bc"', b" "):
+            connection.sendall(part)
+            time.sleep(0.02)
+        answer = until_closed(connection)
+
+    assert statuses(answer) == [200]
+    assert echo.echo.requests[-1]["size"] == 6
+
+
 def test_pipelined_requests_are_answered_in_their_order(gateway: Any) -> None:
     answer = raw(
         gateway,

@@ -28,6 +28,8 @@ SPARE = 2
 LINGER_BYTES = 8 * 2**20
 #: Files and connections besides those of clients.
 RESERVED_FILES = 300
+#: Headers that offer another protocol, and what `Connection` calls them.
+OFFERS = frozenset({b"upgrade", b"http2-settings"})
 
 
 _NOWHERE = Spans(None)
@@ -45,6 +47,7 @@ class StrictHttp(HttpToolsProtocol):
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _lingering = 0
+    _method = b""
     _refusal: ServiceError | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -66,10 +69,11 @@ class StrictHttp(HttpToolsProtocol):
         """Bytes of a client."""
         self._unset_keepalive_if_required()
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self.transport.close()
-            return
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.feed_data(self._without_offer() + data[offer.args[0] :])
         except httptools.HttpParserError:
             refusal, self._refusal = self._refusal, None
             self._refuse(refusal or MalformedRequest("This is no valid HTTP request (RFC 9112)."))
@@ -101,13 +105,23 @@ class StrictHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is there: the application is called."""
         self._in_head = False
-        if self.parser.get_method().decode("ascii") not in METHODS:
+        self._method = self.parser.get_method()
+        if self._method.decode("ascii") not in METHODS:
             self._stop_parsing(MethodNotAllowed())
         if not self.url.startswith(b"/"):
             self._stop_parsing(
                 MalformedRequest("The request target is the path: send the host in the Host header only.")
             )
+        if self.parser.should_upgrade():
+            # The parser stops here and takes the body for another protocol's; it gets the head again without the offer.
+            self._in_head = True
+            return
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The end of a request."""
+        if not self._in_head:
+            super().on_message_complete()
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
@@ -116,6 +130,20 @@ class StrictHttp(HttpToolsProtocol):
             self._lingering += len(body)
             if self._lingering > LINGER_BYTES:
                 self.transport.close()
+
+    def _without_offer(self) -> bytes:
+        """The head without the offer of another protocol, which is not taken (RFC 9110 section 7.8).
+
+        Java's client makes one with each request.
+        """
+        lines = [b"%b %b HTTP/1.1\r\n" % (self._method, self.url)]
+        for name, value in self.headers:
+            if name == b"connection":
+                kept = [option for option in value.split(b",") if option.strip().lower() not in OFFERS]
+                lines.append(b"connection: %b\r\n" % b",".join(kept))
+            elif name not in OFFERS:
+                lines.append(b"%b: %b\r\n" % (name, value))
+        return b"".join([*lines, b"\r\n"])
 
     def _should_upgrade(self) -> bool:
         return False
