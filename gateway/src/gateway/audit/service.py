@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
 import structlog
@@ -23,9 +22,6 @@ class Audit:
         self._repository = repository
         self._database = database
         self._clock = clock
-        #: Held around a transaction with an entry: of two at once one loses and begins again, which costs more than to
-        #: wait. Another replica's still conflict.
-        self.turn = asyncio.Lock()
 
     async def record(
         self,
@@ -47,8 +43,7 @@ class Audit:
         async def alone(own: Session) -> None:
             await self._append(act, actor, subject, dict(details or {}), own)
 
-        async with self.turn:
-            await self._database.in_transaction(alone)
+        await self._database.in_transaction(alone)
 
     async def _append(self, act: Act, actor: str, subject: str, details: dict[str, str], session: Session) -> None:
         number, previous = await self._repository.head(session)

@@ -171,8 +171,7 @@ class Authorizations:
             )
             return location
 
-        async with self._audit.turn:
-            return await self._database.in_transaction(in_one)
+        return await self._database.in_transaction(in_one)
 
     async def issue_code(self, request: AuthorizationRequest, signed_in: SignedIn, scopes: frozenset[str]) -> str:
         """Where to send the person with a fresh code. Raises RefusedHere when the pushed request was used meanwhile."""
@@ -187,8 +186,7 @@ class Authorizations:
                 Act.CONSENT_DENIED, actor=account.subject, subject=request.client_id, session=session
             )
 
-        async with self._audit.turn:
-            await self._database.in_transaction(in_one)
+        await self._database.in_transaction(in_one)
         return self._refusal(request, "access_denied", "The person did not allow it.")
 
     async def _code(

@@ -52,6 +52,5 @@ class Grants:
             await self._revocations.store(key, until, session)
             await self._audit.record(act, actor=actor, subject=key, session=session)
 
-        async with self._audit.turn:
-            await self._database.in_transaction(in_one)
+        await self._database.in_transaction(in_one)
         await self._revocations.announce(key, until)

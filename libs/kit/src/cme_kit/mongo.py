@@ -6,6 +6,7 @@ inside a transaction gets that guarantee from the transaction's own write concer
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -53,6 +54,10 @@ __all__ = [
     "is_passing",
     "standing_in",
 ]
+_TRANSACTION: dict[str, Any] = {
+    "read_concern": ReadConcern("snapshot"),
+    "write_concern": WriteConcern(w="majority", j=True),
+}
 _stand_ins: ContextVar[Mapping[str, str] | None] = ContextVar("stand_ins", default=None)
 _afterwards: ContextVar[list[Callable[[], None]] | None] = ContextVar("afterwards", default=None)
 
@@ -228,6 +233,10 @@ class Collection:
         return documents
 
 
+class _Lost(Exception):
+    """A transaction has to begin again."""
+
+
 class Database:
     """One service's database."""
 
@@ -235,6 +244,7 @@ class Database:
         self._client = client
         self._prefix = prefix
         self._native = client.get_database(prefix + service, write_concern=DURABLE)
+        self._turn = asyncio.Lock()
         #: Whose database it is; its name on the server may begin with a prefix.
         self.service = service
 
@@ -281,10 +291,16 @@ class Database:
         """
         afterwards: list[Callable[[], None]] = []
         ends = time.monotonic() + TRANSACTION_SECONDS
+        # One inside of another waits for nobody: the other could be whom it waits for.
+        in_turn, attempts = _afterwards.get() is not None, 0
 
         async def attempt(session: Session) -> Result:
+            nonlocal attempts
+            attempts += 1
             if time.monotonic() > ends:
                 raise NetworkTimeout(f"not committed within {TRANSACTION_SECONDS:.0f} s")
+            if attempts > 1 and not in_turn:
+                raise _Lost
             afterwards.clear()
             token = _afterwards.set(afterwards)
             try:
@@ -295,9 +311,13 @@ class Database:
         opened = self._client.start_session()
         session = await opened if inspect.isawaitable(opened) else opened
         async with session:
-            result: Result = await session.with_transaction(
-                attempt, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern(w="majority", j=True)
-            )
+            try:
+                result: Result = await session.with_transaction(attempt, **_TRANSACTION)
+            except _Lost:
+                # Whoever lost takes turns with the others here that did: all at once would lose again and again.
+                async with self._turn:
+                    in_turn = True
+                    result = await session.with_transaction(attempt, **_TRANSACTION)
         for act in afterwards:
             act()
         return result
