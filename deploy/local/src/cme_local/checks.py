@@ -7,6 +7,7 @@ import sys
 import sysconfig
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,13 +73,29 @@ def run_checks(fast: bool, pytest_arguments: Sequence[str]) -> int:
         if code != 0:
             return code
     chosen = any((root / argument.partition("::")[0]).exists() for argument in pytest_arguments)
-    if not fast and not chosen:
-        code = run_alone(root)
-        if code != 0:
-            return code
     patterns = () if chosen else FAST_TESTS if fast else ALL_TESTS
     paths = [str(path.relative_to(root)) for pattern in patterns for path in sorted(root.glob(pattern))]
-    return subprocess.run([sys.executable, "-m", "pytest", *pytest_arguments, *paths], cwd=root, check=False).returncode
+    pytest = [sys.executable, "-m", "pytest", *pytest_arguments, *paths]
+    if fast or chosen:
+        return subprocess.run(pytest, cwd=root, check=False).returncode
+    # Two cores are the least we work on: the deployables alone on one, what crosses them on the other.
+    with ThreadPoolExecutor(1) as beside:
+        alone = beside.submit(run_alone, root)
+        code, summary = _told(pytest, root)
+        code = code or alone.result()
+    print(summary, flush=True)
+    return code
+
+
+def _told(argv: Sequence[str], root: Path) -> tuple[int, str]:
+    """Run and print what a command says; its exit code and its last line."""
+    last = ""
+    with subprocess.Popen(argv, cwd=root, stdout=subprocess.PIPE, text=True, bufsize=1) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            print(line, end="", flush=True)
+            last = line.strip() or last
+    return running.returncode, last
 
 
 def _run(step: Step, root: Path) -> int:
