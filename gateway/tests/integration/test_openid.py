@@ -217,3 +217,22 @@ def test_a_request_for_a_new_sign_in_is_not_met_by_an_old_one(gateway: Any, help
         asked = person.browser.get("/oauth/authorize", params=web.pushed(challenge, **wish))
         assert asked.headers["location"].startswith("/login")
     assert person.browser.get("/oauth/authorize", params=web.pushed(challenge, max_age="600")).status_code == 200
+
+
+def test_nobody_else_answers_than_whom_the_client_knows(gateway: Any, web: str, helpers: Any) -> None:
+    person, somebody = gateway.person(), gateway.person()
+    verifier, challenge = helpers.pkce()
+    code = person.allow(web, challenge, **THERE, scope="openid")["code"]
+    form = helpers.exchange(web, code, verifier) | THERE
+    tokens = gateway.http.post("/oauth/token", data=form).json()
+    somebody.allow(web, challenge, **THERE, scope="openid")
+
+    def answered(who: Any, hint: str) -> dict[str, str]:
+        answer = who.authorize(web, challenge, **THERE, scope="openid", prompt="none", id_token_hint=hint)
+        return parameters(answer.headers["location"])
+
+    assert "code" in answered(person, tokens["id_token"])
+    assert answered(somebody, tokens["id_token"])["error"] == "login_required"
+    for wrong in (tokens["access_token"], "a.b.c"):
+        told = answered(person, wrong)
+        assert (told["error"], told["iss"]) == ("invalid_request", gateway.url)

@@ -158,6 +158,17 @@ def test_a_refresh_narrows_and_never_widens(gateway: Any) -> None:
     assert scopes_of(same.json()["access_token"]) == {"enrolment.people:write"}
 
 
+def test_a_token_with_nothing_left_in_it_is_not_given(gateway: Any) -> None:
+    app, person = gateway.app(), gateway.person()
+    first = person.tokens(app, scope="enrolment.applications:submit")
+
+    body = {"roles": ["expert"]}
+    gateway.http.put(f"/gateway/v1/accounts/{person.subject}/roles", json=body, headers=gateway.registrar())
+    answer = refresh(gateway, app, first["refresh_token"])
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_scope")
+
+
 def test_revoking_a_refresh_token_ends_the_grant(gateway: Any) -> None:
     app, person = gateway.app(), gateway.person()
     tokens = person.tokens(app)

@@ -120,14 +120,29 @@ class Authorizations:
             prompt=frozenset(values.get("prompt", "").split()),
             max_age=int(values["max_age"]) if "max_age" in values else None,
             login_hint=values.get("login_hint", ""),
+            expected=self._expected(values, client),
             pushed=key,
             asked_at=pushed.created if pushed else signed_at,
         )
 
+    def _expected(self, values: dict[str, str], client: Client) -> str | None:
+        if "id_token_hint" not in values:
+            return None
+        subject = self._mint.subject_of(values["id_token_hint"], client)
+        if subject is None:
+            error = InvalidRequestError("The id_token_hint is no ID token that this client got.")
+            raise RefusedThere(self._location(values["redirect_uri"], values.get("state"), dict(error.get_body())))
+        return subject
+
     def must_sign_in(self, request: AuthorizationRequest, signed_in: SignedIn | None) -> bool:
-        """Whether the person has to sign in, again when the client wants it. Raises RefusedThere for `prompt=none`."""
+        """Whether the person has to sign in, again when the client wants it.
+
+        Raises RefusedThere for `prompt=none`, and for somebody else than the client knows (OpenID Connect Core 3.1.2.1).
+        """
         again = signed_in is None
         if signed_in is not None:
+            if request.expected not in (None, signed_in.account.subject):
+                raise RefusedThere(self._refusal(request, "login_required", "Somebody else is signed in."))
             age = (self._clock.now() - signed_in.auth_time).total_seconds()
             too_old = request.max_age is not None and age > request.max_age
             # Whoever signed in after the client asked did so for it; where nothing tells when it asked, the page takes

@@ -53,6 +53,8 @@ class AuthorizationRequest:
     #: How long ago the person may have signed in, seconds.
     max_age: int | None = None
     login_hint: str = ""
+    #: Whom the client knows already, `per_…`; nobody else may answer.
+    expected: str | None = None
     #: Where the pushed request is stored; None for one in the address.
     pushed: str | None = None
     #: When the client asked, pushed or signed; None for a request that the browser could have changed.

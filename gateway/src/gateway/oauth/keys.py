@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, KeySet
 from joserfc.jws import JWSRegistry
 from joserfc.util import urlsafe_b64encode
 
@@ -80,6 +80,11 @@ class SigningKeys:
     def public(self) -> dict[str, Any]:
         """The JWK Set that services read (RFC 7517 section 5)."""
         return {"keys": [key.key.as_dict(private=False) for key in self._keys]}
+
+    @property
+    def public_set(self) -> KeySet:
+        """The same keys, to verify with."""
+        return KeySet([key.key for key in self._keys])
 
     async def read(self) -> dict[str, Any]:
         """The JWK Set, as those read it that verify tokens in this process."""

@@ -8,6 +8,7 @@ import secrets
 from datetime import datetime
 from typing import Any
 
+from cme_kit import jose
 from cme_kit.clock import Clock
 
 from gateway.accounts.domain import Account
@@ -16,6 +17,7 @@ from gateway.oauth.domain import ACCESS_TOKEN_LIFETIME, ID_TOKEN_LIFETIME, Autho
 from gateway.oauth.keys import SigningKeys
 from gateway.oauth.scopes import in_order
 
+ID_TOKEN_TYPE = "JWT"
 LIFETIME_SECONDS = int(ACCESS_TOKEN_LIFETIME.total_seconds())
 
 
@@ -86,7 +88,18 @@ class Mint:
             "amr": list(code.amr),
             "nonce": code.nonce,
         }
-        return self._keys.sign({name: value for name, value in claims.items() if value not in (None, [])}, "JWT")
+        return self._keys.sign(
+            {name: value for name, value in claims.items() if value not in (None, [])}, ID_TOKEN_TYPE
+        )
+
+    def subject_of(self, id_token: str, client: Client) -> str | None:
+        """Whom an ID token of ours told a client about, also when it has expired; None for anything else."""
+        try:
+            header, claims = jose.verified(id_token, self._keys.public_set)
+        except jose.InvalidJwt:
+            return None
+        ours = header.get("typ") == ID_TOKEN_TYPE and claims.get("iss") == self._issuer
+        return str(claims["sub"]) if ours and claims.get("aud") == client.client_id else None
 
 
 def _half_hash(token: str) -> str:

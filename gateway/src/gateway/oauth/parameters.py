@@ -20,7 +20,7 @@ _CLIENT_ID = re.compile(r"[\x21-\x7e]{1,100}")
 _READ = {
     **dict.fromkeys(("response_type", "response_mode", "client_id", "redirect_uri", "scope", "resource"), _PARAMETER),
     **dict.fromkeys(("code_challenge", "code_challenge_method", "code_verifier", "dpop_jkt"), _PARAMETER),
-    **dict.fromkeys(("nonce", "prompt", "max_age", "request", "request_uri"), _PARAMETER),
+    **dict.fromkeys(("nonce", "prompt", "max_age", "id_token_hint", "request", "request_uri"), _PARAMETER),
     **dict.fromkeys(("grant_type", "code", "refresh_token", "token", "token_type_hint", "client_secret"), _PARAMETER),
     **dict.fromkeys(("client_assertion", "client_assertion_type"), _PARAMETER),
     **dict.fromkeys(

@@ -169,6 +169,8 @@ class Tokens:
         requested = values.get("scope")
         granted = _allowed(known.scopes, account, client)
         scopes = frozenset(requested.split()) & granted if requested else granted
+        if not scopes:
+            raise InvalidScopeError("Nothing of what was allowed is left to this person or client.")
         token = self._mint.for_person(account, client, scopes, known.grant_id, _thumbprint(proof))
         if not client.is_public:
             # Bound to the client's credential, so rotation would only lose tokens (FAPI 2.0 section 5.3.2.1).
