@@ -71,18 +71,18 @@ def model(name: str) -> Any:
 def test_a_generated_python_client_lists_creates_once_and_reads_problems(demo: DemoRun, python_client: Path) -> None:
     client_type = importlib.import_module("cme_client").AuthenticatedClient
     token = Callers(demo.folder / "data").token_for(SCOPES)
-    client = client_type(base_url=demo.stack()["api"], token=token)
     new = model("EnrolmentNewOrganisation")(
         name=f"Cluster {uuid4()}", country="LT", kind=model("EnrolmentOrganisationKind").CLUSTER
     )
 
     key = str(uuid4())
-    calls = operation("calls_list_calls").sync(client=client, limit=1)
-    first, again = (
-        operation("organisations_register_organisation").sync_detailed(client=client, body=new, idempotency_key=key)
-        for _ in range(2)
-    )
-    missing = operation("calls_read_call").sync(client=client, call_id="call_nobody")
+    with client_type(base_url=demo.stack()["api"], token=token) as client:
+        calls = operation("calls_list_calls").sync(client=client, limit=1)
+        first, again = (
+            operation("organisations_register_organisation").sync_detailed(client=client, body=new, idempotency_key=key)
+            for _ in range(2)
+        )
+        missing = operation("calls_read_call").sync(client=client, call_id="call_nobody")
 
     assert calls.items[0].call_id.startswith("call_")
     assert first.parsed.organisation_id == again.parsed.organisation_id
