@@ -162,7 +162,7 @@ def test_what_is_no_usable_key_is_not_registered(gateway: Any, wrong: Callable[[
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
 
 
-@pytest.mark.parametrize("extra", [{"n": 10**30}, {"foo": 10**30}, {"$a": {"$b": 1}}, {"x5c": ["x"]}])
+@pytest.mark.parametrize("extra", [{"n": 5}, {"foo": [1]}, {"$a": {"$b": 1}}, {"x5c": ["x"]}])
 def test_what_is_no_part_of_a_key_is_not_kept(gateway: Any, extra: dict[str, Any]) -> None:
     key = KeyClient(gateway).signing.as_dict(private=False)
     metadata = {
