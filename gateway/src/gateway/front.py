@@ -41,8 +41,7 @@ class Gateway:
     async def _own(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         try:
-            check_head(scope)
-            length = declared_length(scope["headers"])
+            length = declared_length(check_head(scope))
             if length != 0:
                 receive = await whole(receive, length, self._deadline)
         except ClientGone:

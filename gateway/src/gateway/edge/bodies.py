@@ -58,9 +58,6 @@ class Body:
 
 async def take(body: Body, route: Route, path: str, scope: Scope, receive: Receive) -> None:
     """Read what has to be whole, and leave the rest to be sent on as it arrives. Raises ServiceError or ClientGone."""
-    if body.length == 0:
-        body.read = True
-        return
     upload = route.is_upload(scope["method"], path)
     counted = limited(receive, UPLOAD_LIMIT if upload else BODY_LIMIT, body.length)
     if upload or not _is_json(scope["headers"]):

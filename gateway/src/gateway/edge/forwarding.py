@@ -44,15 +44,16 @@ class Forwarding:
         self._cache = cache
         self._scheme = scheme.encode()
 
-    async def __call__(self, exchange: Exchange, scope: Scope, address: str, send: Send) -> None:
-        """Answer from the cache or from the service. `address` is the caller's."""
+    async def __call__(self, exchange: Exchange, scope: Scope, host: bytes, address: str, send: Send) -> None:
+        """Answer from the cache or from the service. `host` is the name that was asked, `address` the caller's."""
         api, route = exchange.api, exchange.route
         assert api is not None
         assert route is not None
-        outgoing = self._outgoing(exchange, scope, address)
+        outgoing = self._outgoing(exchange, scope, host, address)
         query = scope["query_string"]
         target = exchange.raw_path + (b"?" + query if query else b"")
-        key = b" ".join((api.prefix.encode(), _host(scope), target))
+        # A service may put the name that was asked into its answer.
+        key = b" ".join((api.prefix.encode(), host, target)) if route.cache else b""
         found = self._look(exchange, scope["method"], key, outgoing)
         if found is not None and found.stored is not None:
             if found.is_fresh:
@@ -71,10 +72,10 @@ class Forwarding:
         if route.cache and scope["method"] not in SAFE and answer.status < HTTPStatus.BAD_REQUEST:
             self._cache.forget(key)
 
-    def _outgoing(self, exchange: Exchange, scope: Scope, address: str) -> Headers:
+    def _outgoing(self, exchange: Exchange, scope: Scope, host: bytes, address: str) -> Headers:
         assert exchange.span is not None
         incoming: Headers = scope["headers"]
-        outgoing = request_headers(incoming, address, _host(scope), self._scheme)
+        outgoing = request_headers(incoming, address, host, self._scheme)
         outgoing.append((b"traceparent", exchange.span.traceparent.encode()))
         left = exchange.deadline - asyncio.get_running_loop().time() - MARGIN_SECONDS
         outgoing.append((deadlines.HEADER, b"%d" % max(1, int(left * 1000))))
@@ -119,12 +120,6 @@ class Forwarding:
         answer = self._cache.answer(stored, found.asked, note)
         exchange.status = answer.status
         await _whole(exchange, answer.headers, answer.body, send)
-
-
-def _host(scope: Scope) -> bytes:
-    """A service may put it into its answer, so it is part of what an answer is kept by."""
-    host: bytes = next(value for name, value in scope["headers"] if name == b"host")
-    return host
 
 
 async def _whole(exchange: Exchange, headers: Headers, body: bytes, send: Send) -> None:

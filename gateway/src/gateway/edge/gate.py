@@ -10,12 +10,12 @@ from cme_kit.dpop import Proof
 
 from gateway.clients.domain import Client, Profile
 from gateway.clients.service import Clients
+from gateway.edge.limits import Noted
 from gateway.oauth.proofs import ProofUse
 from gateway.oauth.revocations import Revocations
 
 #: A scope of every service.
 OPERATIONS = "operations:"
-Headers = list[tuple[bytes, bytes]]
 
 
 class UseDpopNonce(Unauthenticated):
@@ -48,15 +48,15 @@ class Gate:
         self._revocations = revocations
         self._proofs = proofs
 
-    async def admit(self, method: str, raw_path: bytes, headers: Headers, *, public: bool) -> Admission | None:
+    async def admit(self, method: str, raw_path: bytes, noted: Noted, *, public: bool) -> Admission | None:
         """The caller, or None without a token on a path that is `public`.
 
         `raw_path` is as the client sent it. Raises Unauthenticated or Unavailable.
         """
-        authorization = [value.decode("latin-1") for name, value in headers if name == b"authorization"]
+        authorization = [value.decode("latin-1") for value in noted.get(b"authorization", ())]
         if public and not authorization:
             return None
-        proofs = [value.decode("latin-1") for name, value in headers if name == b"dpop"]
+        proofs = [value.decode("latin-1") for value in noted.get(b"dpop", ())]
         return await self.admission(authorization, proofs, method, raw_path.decode("latin-1"))
 
     async def admission(self, authorization: Sequence[str], proofs: Sequence[str], method: str, path: str) -> Admission:

@@ -13,7 +13,14 @@ HEADER_COUNT = 100
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 #: Encoded slashes, dots, backslashes, percent signs and NULs; empty, `.` and `..` segments; backslashes.
 _AMBIGUOUS = re.compile(rb"%(?:2f|5c|2e|00|25)|//|\\|/\.{1,2}(?:/|$)", re.IGNORECASE)
-_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+#: The headers that a policy looks at, read once for all of them.
+NOTED = frozenset(
+    {
+        *(b"host", b"content-length", b"transfer-encoding", b"content-encoding", b"content-type", b"authorization"),
+        *(b"dpop", b"traceparent", b"origin", b"access-control-request-method"),
+    }
+)
+Noted = dict[bytes, list[bytes]]
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9a-fA-F]{2})")
 
 
@@ -60,8 +67,11 @@ class UnsupportedEncoding(ServiceError):
     code, status = "unsupported_encoding", 415
 
 
-def check_head(scope: Scope) -> None:
-    """Refuse what is too large or ambiguous, before anything else looks at it. Raises ServiceError."""
+def check_head(scope: Scope) -> Noted:
+    """Refuse what is too large or ambiguous, before anything else looks at it; the headers that policies look at.
+
+    Raises ServiceError.
+    """
     if scope["method"] not in METHODS:
         raise MethodNotAllowed
     target: bytes = scope["raw_path"]
@@ -71,42 +81,52 @@ def check_head(scope: Scope) -> None:
         raise MalformedRequest(
             "Write the path plainly: no empty or dot segments, no encoded slashes, dots, percent signs or NUL."
         )
-    _check_headers(scope["headers"])
+    return _check_headers(scope["headers"])
 
 
-def _check_headers(headers: list[tuple[bytes, bytes]]) -> None:
-    if len(headers) > HEADER_COUNT or sum(len(name) + len(value) for name, value in headers) > HEADERS_LIMIT:
-        raise HeadersTooLarge(f"Headers may be {HEADER_COUNT} and have {HEADERS_LIMIT} bytes in all.")
-    hosts = framings = 0
+def _check_headers(headers: list[tuple[bytes, bytes]]) -> Noted:
+    noted: Noted = {}
+    size = 0
     for name, value in headers:
-        if name == b"host":
-            hosts += 1
-        elif name in _FRAMING:
-            framings += 1
-            _check_framing(name, value)
-        elif name == b"content-encoding" and value.strip().lower() != b"identity":
-            raise UnsupportedEncoding("Send the body without a content encoding.")
-    if hosts != 1:
+        size += len(name) + len(value)
+        if name in NOTED:
+            if name in noted:
+                noted[name].append(value)
+            else:
+                noted[name] = [value]
+    if len(headers) > HEADER_COUNT or size > HEADERS_LIMIT:
+        raise HeadersTooLarge(f"Headers may be {HEADER_COUNT} and have {HEADERS_LIMIT} bytes in all.")
+    _check_framing(noted)
+    return noted
+
+
+def _check_framing(noted: Noted) -> None:
+    if len(noted.get(b"host", ())) != 1:
         raise MalformedRequest("Send one Host header.")
-    if framings > 1:
+    for coding in noted.get(b"content-encoding", ()):
+        if coding.strip().lower() != b"identity":
+            raise UnsupportedEncoding("Send the body without a content encoding.")
+    lengths, codings = noted.get(b"content-length", ()), noted.get(b"transfer-encoding", ())
+    if len(lengths) + len(codings) > 1:
         raise MalformedRequest("Say once how long the body is: Content-Length or chunked, not both.")
-
-
-def _check_framing(name: bytes, value: bytes) -> None:
-    if name == b"content-length" and not value.isdigit():
+    if lengths and not lengths[0].isdigit():
         raise MalformedRequest("Content-Length is no number.")
-    if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+    if codings and codings[0].strip().lower() != b"chunked":
         raise MalformedRequest("The only transfer coding is chunked.")
 
 
-def declared_length(headers: list[tuple[bytes, bytes]]) -> int | None:
+def declared_length(noted: Noted) -> int | None:
     """How long the body is: 0 without one, None when it is chunked."""
-    for name, value in headers:
-        if name == b"content-length":
-            return int(value)
-        if name == b"transfer-encoding":
-            return None
-    return 0
+    if b"transfer-encoding" in noted:
+        return None
+    lengths = noted.get(b"content-length")
+    return int(lengths[0]) if lengths else 0
+
+
+def only(noted: Noted, name: bytes) -> bytes | None:
+    """The value of a header that is there once, None otherwise."""
+    values = noted.get(name)
+    return values[0] if values is not None and len(values) == 1 else None
 
 
 def limited(receive: Receive, limit: int, length: int | None) -> Receive:

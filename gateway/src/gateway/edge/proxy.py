@@ -18,7 +18,7 @@ from gateway.edge.cors import OriginNotAllowed, Origins
 from gateway.edge.exchange import Api, Exchange
 from gateway.edge.forwarding import READS, Forwarding
 from gateway.edge.gate import Admission, check_scope
-from gateway.edge.limits import check_head, declared_length
+from gateway.edge.limits import Noted, check_head, declared_length, only
 from gateway.edge.rates import Rates
 from gateway.edge.routes import SANDBOX, Route, Routes
 from gateway.edge.tracing import Spans
@@ -86,24 +86,26 @@ class Edge:
                 await upstream.pool.close()
 
     async def _handle(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
-        check_head(scope)
-        headers = scope["headers"]
-        exchange.body.length = declared_length(headers)
+        noted = check_head(scope)
+        exchange.body.length = declared_length(noted)
         route = self._find(exchange, scope)
         method = scope["method"]
         public = route.is_public(method, exchange.path)
-        origin = cors.value_of(headers, b"origin")
+        origin = only(noted, b"origin")
         address = scope["client"][0] if scope["client"] else "unknown"
         if method == "OPTIONS" and origin is not None:
-            wanted = cors.value_of(headers, b"access-control-request-method")
+            wanted = only(noted, b"access-control-request-method")
             if wanted is not None:
                 self._count(exchange, route, None, address)
                 await self._preflight(exchange, route, origin, wanted.decode("latin-1"), send)
                 return
-        admission = await self._admit(exchange, scope, origin, address, public=public)
+        admission = await self._admit(exchange, scope, noted, address, public=public)
         self._count(exchange, route, admission, address)
-        await bodies.take(exchange.body, route, exchange.path, scope, receive)
-        await self._forwarding(exchange, scope, address, send)
+        if exchange.body.length == 0:
+            exchange.body.read = True
+        else:
+            await bodies.take(exchange.body, route, exchange.path, scope, receive)
+        await self._forwarding(exchange, scope, noted[b"host"][0], address, send)
 
     def _find(self, exchange: Exchange, scope: Scope) -> Route:
         """Which API, and which route of it. Raises NotFound."""
@@ -118,13 +120,13 @@ class Edge:
         return route
 
     async def _admit(
-        self, exchange: Exchange, scope: Scope, origin: bytes | None, address: str, *, public: bool
+        self, exchange: Exchange, scope: Scope, noted: Noted, address: str, *, public: bool
     ) -> Admission | None:
         assert exchange.api is not None
         assert exchange.route is not None
-        headers, method = scope["headers"], scope["method"]
+        method, origin = scope["method"], only(noted, b"origin")
         try:
-            admission = await exchange.api.gate.admit(method, scope["raw_path"], headers, public=public)
+            admission = await exchange.api.gate.admit(method, scope["raw_path"], noted, public=public)
         except ServiceError:
             # Who guesses tokens is counted as somebody without one.
             self._count(exchange, exchange.route, None, address)
@@ -144,7 +146,7 @@ class Edge:
         exchange.next_nonce = admission.next_nonce
         exchange.place = Place(admission.client.client_id, exchange.route.group)
         # Only somebody we know may continue a trace: others could write into anybody's.
-        self._begin_span(exchange, scope, cors.value_of(headers, b"traceparent"))
+        self._begin_span(exchange, scope, only(noted, b"traceparent"))
         if not public:
             check_scope(admission.principal, exchange.route.service)
         return admission

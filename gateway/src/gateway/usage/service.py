@@ -7,8 +7,8 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import structlog
 from cme_kit.clock import Clock
@@ -28,8 +28,7 @@ MOST = 2_000
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """A request as the edge saw it, before anything is worked out."""
 
     ended: float
@@ -117,7 +116,7 @@ class Usage:
         path = seen.path
         template = self._template_of(path)
         return RecordedRequest(
-            record_id=f"{int(seen.ended * 1000):013d}-{secrets.token_hex(4)}",
+            record_id=f"{int(seen.ended * 1_000_000):016d}-{secrets.token_hex(4)}",
             at=datetime.fromtimestamp(int(seen.ended * 1000) / 1000, UTC),
             method=seen.method,
             path=None if seen.secret else seen.prefix + path,
