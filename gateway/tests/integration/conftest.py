@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from cme_kit.documented import Documented
 from cme_kit.testing import Engines, free_port
 from gateway.app import build
 from gateway.edge.wire import StrictHttp
@@ -237,6 +238,8 @@ def start(engines: Engines, upstream: str, home: Path, **settings: str) -> Gatew
     }
     gateway = Gateway(url, environment, _launch(environment, home), httpx.Client(base_url=url, timeout=20))
     await_ready(gateway)
+    documented = Documented.of_document(gateway.http.get("/openapi.json").json(), "/gateway/")
+    gateway.http.event_hooks = {"response": [documented.check]}
     return gateway
 
 

@@ -275,7 +275,7 @@ async def running(app: FastAPI, tokens: Tokens) -> AsyncIterator[RunningService]
     async with app.router.lifespan_context(app):
         app.state.verifier = tokens.verifier()
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        hooks: dict[str, list[Callable[..., Any]]] = {"response": [Documented(app)]}
+        hooks: dict[str, list[Callable[..., Any]]] = {"response": [Documented.of_app(app).check_soon]}
         async with httpx.AsyncClient(transport=transport, base_url=ISSUER, event_hooks=hooks) as client:
             yield RunningService(app, client)
 

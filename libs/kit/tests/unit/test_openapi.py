@@ -153,7 +153,7 @@ def test_answers_that_several_operations_have_stand_once_and_can_be_written_out_
 
 
 def client(app: FastAPI) -> httpx.AsyncClient:
-    hooks: dict[str, Any] = {"response": [Documented(app)]}
+    hooks: dict[str, Any] = {"response": [Documented.of_app(app).check_soon]}
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://letters.test", event_hooks=hooks)
 
 
@@ -231,3 +231,15 @@ def test_a_file_that_may_be_left_out_is_a_file_and_never_null() -> None:
     (form,) = [one for name, one in openapi_of(app)["components"]["schemas"].items() if name.startswith("Body")]
     assert form["properties"]["scan"]["type"] == "string"
     assert form["properties"]["scan"]["format"] == "binary"
+
+
+def test_answers_can_be_held_against_a_served_document_by_whoever_is_no_part_of_the_app() -> None:
+    documented = Documented.of_document(openapi_of(app_of_letters()), "/letters")
+
+    def answered(method: str, path: str, status: int, body: Any) -> httpx.Response:
+        return httpx.Response(status, json=body, request=httpx.Request(method, f"http://letters.test{path}"))
+
+    documented.check(answered("GET", "/letters/let_1", 200, {"letter_id": "let_1"}))
+    documented.check(answered("GET", "/parcels", 410, {}))
+    with pytest.raises(Undocumented, match="answers 410"):
+        documented.check(answered("GET", "/letters/let_1", 410, {}))
