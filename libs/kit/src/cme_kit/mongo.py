@@ -6,14 +6,12 @@ inside a transaction gets that guarantee from the transaction's own write concer
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ASCENDING, AsyncMongoClient, IndexModel, ReturnDocument, UpdateOne, WriteConcern
@@ -21,22 +19,18 @@ from pymongo.errors import (
     BulkWriteError,
     ConnectionFailure,
     DuplicateKeyError,
-    NetworkTimeout,
     OperationFailure,
     PyMongoError,
 )
-from pymongo.read_concern import ReadConcern
+
+from cme_kit.transactions import Result, Session, Transactions, after_commit
 
 Document = dict[str, Any]
 Filter = Mapping[str, Any]
 Sort = Sequence[tuple[str, int]]
-Session = Any
-Result = TypeVar("Result")
 DURABLE = WriteConcern(w="majority", j=True, wtimeout=10_000)
 #: Bounds each operation, so that no request hangs on a database that is away.
 TIMEOUT_MS = 8_000
-#: No transaction begins again after so many seconds; the drivers' own limit is two minutes, in which nobody is answered.
-TRANSACTION_SECONDS = 15.0
 #: InternalError and OutOfDiskSpace: what a server on a full disk answers.
 _SERVER_FAILS = frozenset({1, 14031})
 
@@ -54,12 +48,7 @@ __all__ = [
     "is_passing",
     "standing_in",
 ]
-_TRANSACTION: dict[str, Any] = {
-    "read_concern": ReadConcern("snapshot"),
-    "write_concern": WriteConcern(w="majority", j=True),
-}
 _stand_ins: ContextVar[Mapping[str, str] | None] = ContextVar("stand_ins", default=None)
-_afterwards: ContextVar[list[Callable[[], None]] | None] = ContextVar("afterwards", default=None)
 
 
 class NotStoodInFor(Exception):
@@ -74,15 +63,6 @@ def standing_in(names: Mapping[str, str]) -> Iterator[None]:
         yield
     finally:
         _stand_ins.reset(token)
-
-
-def after_commit(act: Callable[[], None]) -> None:
-    """Call `act` once the transaction that runs here is committed, and never when it is not; at once outside of one."""
-    waiting = _afterwards.get()
-    if waiting is None:
-        act()
-    else:
-        waiting.append(act)
 
 
 @dataclass(frozen=True)
@@ -233,10 +213,6 @@ class Collection:
         return documents
 
 
-class _Lost(Exception):
-    """A transaction has to begin again."""
-
-
 class Database:
     """One service's database."""
 
@@ -244,7 +220,7 @@ class Database:
         self._client = client
         self._prefix = prefix
         self._native = client.get_database(prefix + service, write_concern=DURABLE)
-        self._turn = asyncio.Lock()
+        self._transactions = Transactions(client)
         #: Whose database it is; its name on the server may begin with a prefix.
         self.service = service
 
@@ -289,38 +265,7 @@ class Database:
         Raises PyMongoError, in the end also when it always lost or the database is away.
         `work` may run more than once: it changes nothing outside the database, or by `after_commit`.
         """
-        afterwards: list[Callable[[], None]] = []
-        ends = time.monotonic() + TRANSACTION_SECONDS
-        # One inside of another waits for nobody: the other could be whom it waits for.
-        in_turn, attempts = _afterwards.get() is not None, 0
-
-        async def attempt(session: Session) -> Result:
-            nonlocal attempts
-            attempts += 1
-            if time.monotonic() > ends:
-                raise NetworkTimeout(f"not committed within {TRANSACTION_SECONDS:.0f} s")
-            if attempts > 1 and not in_turn:
-                raise _Lost
-            afterwards.clear()
-            token = _afterwards.set(afterwards)
-            try:
-                return await work(session)
-            finally:
-                _afterwards.reset(token)
-
-        opened = self._client.start_session()
-        session = await opened if inspect.isawaitable(opened) else opened
-        async with session:
-            try:
-                result: Result = await session.with_transaction(attempt, **_TRANSACTION)
-            except _Lost:
-                # Whoever lost takes turns with the others here that did: all at once would lose again and again.
-                async with self._turn:
-                    in_turn = True
-                    result = await session.with_transaction(attempt, **_TRANSACTION)
-        for act in afterwards:
-            act()
-        return result
+        return await self._transactions.run(work)
 
     async def abort_transactions(self) -> None:
         """Abort every open transaction of the server; who still works in one begins it again.

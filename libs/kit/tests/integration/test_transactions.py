@@ -7,7 +7,7 @@ import secrets
 from collections.abc import AsyncIterator
 
 import pytest
-from cme_kit import mongo
+from cme_kit import transactions
 from cme_kit.mongo import Database, PyMongoError, Session, after_commit, is_passing
 from cme_kit.testing import Engines
 
@@ -49,7 +49,7 @@ async def test_what_was_to_happen_after_a_commit_does_not_without_one(database: 
 
 
 async def test_a_transaction_that_always_loses_ends(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mongo, "TRANSACTION_SECONDS", 0.3)
+    monkeypatch.setattr(transactions, "TRANSACTION_SECONDS", 0.3)
     rows = database.collection("counts")
     await rows.insert({"_id": "one", "count": 0})
 
