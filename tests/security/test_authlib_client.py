@@ -36,6 +36,7 @@ def client_of(oauth: Any, name: str, **options: Any) -> OAuth2Client:
         known["client_id"],
         known.get("client_secret") or (ECKey.import_key(known["private_jwk"]) if "private_jwk" in known else None),
         token_endpoint_auth_method=chosen,
+        revocation_endpoint_auth_method=chosen,
         token_endpoint=metadata["token_endpoint"],
         redirect_uri=CALLBACK,
         code_challenge_method="S256",
