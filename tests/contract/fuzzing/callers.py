@@ -30,13 +30,6 @@ PROFILE = {
 }
 
 
-#: A system wants to know of something; nobody is at this address.
-WEBHOOK = {
-    "url": "https://partner.example/events",
-    "event_types": ["com.clustereducation.curriculum.programme.published.v1"],
-}
-
-
 class Callers:
     """Access tokens of one stack by the scope that is needed, renewed before they end."""
 
@@ -69,9 +62,7 @@ class Callers:
                 self._sources[kind] = await create(client)
             name, secret = self._sources[kind]
             if kind == "system":
-                token, lifetime = await System(client, name, secret, self._of_systems).token()
-                await client.send("POST", "/gateway/v1/webhooks", token=token, key=name, json=WEBHOOK)
-                return token, lifetime
+                return await System(client, name, secret, self._of_systems).token()
             person = Browser(client, name, secret)
             token, lifetime = await person.token()
             await client.send("PUT", "/enrolment/v1/people/me", token=token, json=PROFILE)
