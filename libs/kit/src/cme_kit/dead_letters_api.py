@@ -12,9 +12,10 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, Field
 
 from cme_kit.auth import InsufficientScope, Principal, Requires
-from cme_kit.dead_letters import DeadLetters, Letter
+from cme_kit.dead_letters import DeadLetters, Letter, LetterGone
 from cme_kit.http import Paged, page_of, service_router
-from cme_kit.problems import Unprocessable
+from cme_kit.openapi_answers import refusals
+from cme_kit.problems import NotFound, Unprocessable
 from cme_kit.redrive import Prospect, Redrive
 from cme_kit.schemas import Page, Schema, ShortText, example
 from cme_kit.streams import asking_the_broker
@@ -73,8 +74,9 @@ class Discarding(Schema):
 def dead_letters_router(service: str) -> APIRouter:
     """List, show, redrive and discard the dead letters of a service."""
     router = service_router("operations", f"/{service}/v1/operations/dead-letters")
+    gone = refusals(NotFound, LetterGone)
 
-    @router.get("", summary="Messages that could not be applied")
+    @router.get("", summary="Messages that could not be applied", responses=refusals(Unprocessable))
     async def list_dead_letters(
         request: Request, response: Response, paging: Paged, _: Annotated[Principal, Requires("operations:read")]
     ) -> Page[DeadLetterView]:
@@ -86,7 +88,7 @@ def dead_letters_router(service: str) -> APIRouter:
             letters = await _letters(request).list_after(int(after), paging.limit + 1)
         return page_of(request, response, [_view(letter) for letter in letters], paging, lambda view: str(view.number))
 
-    @router.get("/{number}", summary="One of them with its original bytes")
+    @router.get("/{number}", summary="One of them with its original bytes", responses=gone)
     async def show_dead_letter(
         request: Request, number: Number, principal: Annotated[Principal, Requires("operations:read")]
     ) -> DeadLetterWithBody:
@@ -101,7 +103,7 @@ def dead_letters_router(service: str) -> APIRouter:
             body, encoding = base64.b64encode(letter.body).decode("ascii"), "base64"
         return DeadLetterWithBody.model_validate({**_view(letter).model_dump(), "body": body, "encoding": encoding})
 
-    @router.post("/{number}/rehearsal", summary="What redriving it would do")
+    @router.post("/{number}/rehearsal", summary="What redriving it would do", responses=gone)
     async def rehearse_dead_letter(
         request: Request, number: Number, _: Annotated[Principal, Requires("operations:write")]
     ) -> Rehearsal:
@@ -111,7 +113,7 @@ def dead_letters_router(service: str) -> APIRouter:
             rehearsed = await redrive.rehearse(number)
         return Rehearsal(number=number, outcome=rehearsed.prospect, reason=rehearsed.reason, behind=rehearsed.behind)
 
-    @router.post("/{number}/redrive", summary="Apply it now")
+    @router.post("/{number}/redrive", summary="Apply it now", responses=gone)
     async def redrive_dead_letter(
         request: Request, number: Number, principal: Annotated[Principal, Requires("operations:write")]
     ) -> RedriveOutcome:
@@ -128,7 +130,7 @@ def dead_letters_router(service: str) -> APIRouter:
             number=number, outcome="failed" if failed else "applied", reason=outcome.reason, also=outcome.also
         )
 
-    @router.post("/{number}/discard", status_code=204, summary="Give it up for good")
+    @router.post("/{number}/discard", status_code=204, summary="Give it up for good", responses=gone)
     async def discard_dead_letter(
         request: Request,
         number: Number,
