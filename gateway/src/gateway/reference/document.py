@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -72,13 +71,12 @@ def merge(parts: dict[str, Document], issuer: str) -> Document:
     tags: list[Document] = []
     for service, part in parts.items():
         tags.append({"name": service, "description": part.get("info", {}).get("title", service)})
-        inlined = deepcopy(part)
-        inline_answers(inlined)
         names = {
             name: name if value == shared.get(name) else f"{service}.{name}"
-            for name, value in inlined["components"].get("schemas", {}).items()
+            for name, value in part["components"].get("schemas", {}).items()
         }
-        renamed = _renamed(inlined, names)
+        renamed = _renamed(part, names)
+        inline_answers(renamed)
         for name, value in renamed["components"].get("schemas", {}).items():
             # Generators of clients name types by their titles, which two services may have alike.
             schemas[names[name]] = {**value, "title": "".join(map(_capital, names[name].split(".")))}

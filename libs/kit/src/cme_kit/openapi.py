@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -32,7 +31,9 @@ def requirement_of(route: APIRoute) -> Requirement | None:
 
 def openapi_of(app: FastAPI) -> Document:
     """The document (OpenAPI 3.1): one of several scopes is several security requirements, public is an empty list."""
-    document = copy.deepcopy(app.openapi())
+    document = app.openapi()
+    # It is completed below, so the app must not hand out the same once more.
+    app.openapi_schema = None
     for route in api_routes(app):
         if not route.include_in_schema:
             continue

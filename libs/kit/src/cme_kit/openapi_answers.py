@@ -85,11 +85,12 @@ def problem_codes(answer: Document) -> set[str]:
 
 def share_answers(document: Document) -> None:
     """Move problem answers that several operations have alike to `components`; the inverse of `inline_answers`."""
-    texts = Counter(_text(answer) for _, _, answer in _problem_answers(document))
+    found = [(responses, status, answer, _text(answer)) for responses, status, answer in _problem_answers(document)]
+    times = Counter(text for *_, text in found)
     shared: Document = {}
-    for responses, status, answer in _problem_answers(document):
+    for responses, status, answer, text in found:
         codes = list(answer["content"][MEDIA_TYPE]["examples"])
-        if texts[_text(answer)] > 1 and len(codes) <= MOST_NAMED:
+        if times[text] > 1 and len(codes) <= MOST_NAMED:
             name = "Or".join(
                 (*(_camel(code) for code in codes), *(["Page"] if "text/html" in answer["content"] else []))
             )
@@ -102,11 +103,11 @@ def share_answers(document: Document) -> None:
 
 def inline_answers(document: Document) -> None:
     """Write shared answers where they are used."""
-    shared = document["components"].pop("responses", {})
+    shared = {name: _text(answer) for name, answer in document["components"].pop("responses", {}).items()}
     for operation in _operations(document):
         for status, answer in operation["responses"].items():
             if "$ref" in answer:
-                operation["responses"][status] = json.loads(_text(shared[answer["$ref"].rpartition("/")[2]]))
+                operation["responses"][status] = json.loads(shared[answer["$ref"].rpartition("/")[2]])
 
 
 def summary_of(kind: type[ServiceError]) -> str:
