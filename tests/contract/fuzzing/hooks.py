@@ -23,8 +23,8 @@ from schemathesis.core.parameters import ParameterLocation
 KEY = "Idempotency-Key"
 #: A token with a scope of each service passes the edge.
 ANY_SERVICE = ["operations:read"]
-#: Addresses whose parts have rules.
-BEYOND_A_SCHEMA = re.compile(r"body\.(redirect_uris|origins)\.\d+|body\.\w+_uri")
+#: Addresses whose parts have rules, and names of which nothing hides by the tables of Unicode.
+BEYOND_A_SCHEMA = re.compile(r"body\.(redirect_uris|origins)\.\d+|body\.\w+_uri|body\.name")
 
 
 @cache
