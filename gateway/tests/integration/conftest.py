@@ -214,8 +214,8 @@ def helpers() -> Helpers:
     return Helpers()
 
 
-def start(engines: Engines, upstream: str, home: Path, **settings: str) -> Gateway:
-    """Start a gateway process and wait until it is ready."""
+def start(engines: Engines, upstream: str, home: Path, *, ready: bool = True, **settings: str) -> Gateway:
+    """Start a gateway process and wait until it is ready, unless it may end before."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = {
@@ -237,9 +237,10 @@ def start(engines: Engines, upstream: str, home: Path, **settings: str) -> Gatew
         **settings,
     }
     gateway = Gateway(url, environment, _launch(environment, home), httpx.Client(base_url=url, timeout=20))
-    await_ready(gateway)
-    documented = Documented.of_document(gateway.http.get("/openapi.json").json(), "/gateway/")
-    gateway.http.event_hooks = {"response": [documented.check]}
+    if ready:
+        await_ready(gateway)
+        documented = Documented.of_document(gateway.http.get("/openapi.json").json(), "/gateway/")
+        gateway.http.event_hooks = {"response": [documented.check]}
     return gateway
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cme_kit.auth import InsufficientScope, InvalidDpopProof, Principal, TokenVerifier, Unauthenticated
+from cme_kit.auth import (
+    InsufficientScope,
+    InvalidDpopProof,
+    Principal,
+    TokenVerifier,
+    Unauthenticated,
+    UseDpopNonce,
+)
 from cme_kit.dpop import Proof
 
 from gateway.clients.domain import Client, Profile
@@ -16,16 +23,6 @@ from gateway.oauth.revocations import Revocations
 
 #: A scope of every service.
 OPERATIONS = "operations:"
-
-
-class UseDpopNonce(Unauthenticated):
-    """The proof needs the nonce that comes with this answer (RFC 9449 section 9)."""
-
-    code = "use_dpop_nonce"
-
-    def __init__(self, nonce: str, metadata: str) -> None:
-        super().__init__("Send the proof again with the nonce in DPoP-Nonce.", scheme="DPoP", metadata=metadata)
-        self.headers["DPoP-Nonce"] = nonce
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from cme_kit.auth import InvalidDpopProof, Unauthenticated
+from cme_kit.auth import InvalidDpopProof, Unauthenticated, UseDpopNonce
 from cme_kit.deadlines import DeadlineExceeded
 from cme_kit.problems import ServiceError
 
 from gateway.edge.bodies import RequestTimeout
 from gateway.edge.breaker import UpstreamDown
-from gateway.edge.gate import UseDpopNonce
 from gateway.edge.limits import (
     BodyTooLarge,
     HeadersTooLarge,

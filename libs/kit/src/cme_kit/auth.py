@@ -103,6 +103,16 @@ class InvalidDpopProof(Unauthenticated):
         super().__init__(detail, scheme="DPoP", metadata=metadata)
 
 
+class UseDpopNonce(Unauthenticated):
+    """The proof needs the nonce that comes with this answer (RFC 9449 section 9)."""
+
+    code = "use_dpop_nonce"
+
+    def __init__(self, nonce: str, metadata: str) -> None:
+        super().__init__("Send the proof again with the nonce in DPoP-Nonce.", scheme="DPoP", metadata=metadata)
+        self.headers["DPoP-Nonce"] = nonce
+
+
 class InsufficientScope(ServiceError):
     """A valid token without the scope that the endpoint needs (RFC 6750 section 3.1)."""
 

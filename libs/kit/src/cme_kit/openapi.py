@@ -10,7 +10,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from cme_kit import http
-from cme_kit.auth import InsufficientScope, InvalidDpopProof, Requirement, Unauthenticated
+from cme_kit.auth import InsufficientScope, InvalidDpopProof, Requirement, Unauthenticated, UseDpopNonce
 from cme_kit.openapi_answers import HEADERS, Document, add_headers, add_refusals, share_answers
 from cme_kit.problems import InternalError, InvalidRequest, NotFound, ServiceError, Unavailable
 from cme_kit.strict_json import MalformedJson, StrictRoute, UnsupportedMediaType
@@ -120,7 +120,7 @@ def _implied(
     if http.creation in calls:
         yield from (http.BadIdempotencyKey, http.KeyReused)
     if scopes:
-        yield from (Unauthenticated, InvalidDpopProof, InsufficientScope)
+        yield from (Unauthenticated, InvalidDpopProof, UseDpopNonce, InsufficientScope)
     if "{" in route.path_format:
         yield NotFound
     if http.if_match in calls:

@@ -108,7 +108,7 @@ def test_endpoints_of_included_routers_are_listed_with_their_rule(document: Any)
 def test_problems_follow_from_the_signature_and_from_what_the_endpoint_names(document: Any) -> None:
     assert codes(document["paths"]["/letters"]["post"]) == {
         "400": {"malformed_json", "bad_idempotency_key"},
-        "401": {"invalid_token", "invalid_dpop_proof"},
+        "401": {"invalid_token", "invalid_dpop_proof", "use_dpop_nonce"},
         "403": {"insufficient_scope"},
         "409": {"already_sent"},
         "415": {"unsupported_media_type"},
