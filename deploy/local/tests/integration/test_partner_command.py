@@ -95,23 +95,29 @@ def test_samples_and_what_really_happens_reach_this_machine_as_a_library_verifie
     listening = Listening(real_stack, tmp_path / "log", "--forward-to", hook.url)
     try:
         ready = eventually(lambda: listening.said("ready"), within_s=60)[0]
+        secret = Webhook(ready["signing_secret"])
+
+        def arrived() -> list[Any]:
+            return [secret.verify(body, headers) for headers, body in hook.received]
+
         sent = cme(real_stack, "trigger", "enrolment.learner.enrolled", "--set", "country=FI", "--json")
-        eventually(lambda: listening.said("delivery"), within_s=60)
+        message_id = json.loads(sent.stdout)["message_id"]
+        sample = eventually(lambda: [got for got in arrived() if got["id"] == message_id], within_s=60)[0]
         body = tmp_path / "organisation.json"
         body.write_text(json.dumps({"name": "A test", "country": "FI", "kind": "cluster", "website": None}))
-        made = cme(real_stack, "api", "POST", "/enrolment/v1/organisations", "-f", str(body))
-        eventually(lambda: len(listening.said("delivery")) == 2, within_s=60)
+        made = json.loads(cme(real_stack, "api", "POST", "/enrolment/v1/organisations", "-f", str(body)).stdout)
+        # What the sandbox filled itself with may still be told before.
+        real = eventually(
+            lambda: [g for g in arrived() if g["data"].get("organisation_id") == made["organisation_id"]], within_s=90
+        )[0]
+        told = listening.said("delivery")
     finally:
         listening.process.terminate()
         listening.process.wait()
 
-    documents = [Webhook(ready["signing_secret"]).verify(body, headers) for headers, body in hook.received]
-    sample, real = documents
-    assert (sample["id"], sample["test"]) == (json.loads(sent.stdout)["message_id"], True)
-    assert sample["data"]["country"] == "FI"
+    assert (sample["test"], sample["data"]["country"]) == (True, "FI")
     assert "test" not in real
-    assert real["data"]["organisation_id"] == json.loads(made.stdout)["organisation_id"]
-    assert [delivery["status"] for delivery in listening.said("delivery")] == [204, 204]
+    assert {delivery["status"] for delivery in told} == {204}
 
 
 def test_the_checkouts_own_command_has_the_same(real_stack: Up) -> None:
