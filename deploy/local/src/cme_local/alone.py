@@ -4,6 +4,7 @@ import os
 import subprocess
 import sysconfig
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 DEPLOYABLES = {
@@ -12,26 +13,31 @@ DEPLOYABLES = {
 }
 
 
-def run_alone(root: Path) -> int:
-    """Test each deployable in an environment of its own; prints what pytest ended with, everything when it failed."""
-    codes = [_test(root, name) for name in DEPLOYABLES]
+def run_alone(root: Path, names: Iterable[str]) -> int:
+    """Test deployables, each in an environment of its own; the exit code of the first failure."""
+    codes = [_test(root, name) for name in names]
     return next((code for code in codes if code), 0)
 
 
 def _test(root: Path, name: str) -> int:
-    began = time.monotonic()
     environment = root / ".cme" / "alone" / name
     uv = str(Path(sysconfig.get_path("scripts")) / "uv")
     sync = [uv, "sync", "--quiet", "--frozen", "--no-default-groups", "--package", f"cme-{name}", "--group", "test"]
     pytest = [str(environment / "bin" / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", DEPLOYABLES[name]]
     settings = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(environment)}
-    for command in (sync, pytest):
+    return told_when_done(f"{name} alone", [sync, pytest], root, settings)
+
+
+def told_when_done(name: str, commands: Sequence[Sequence[str]], root: Path, env: Mapping[str, str]) -> int:
+    """Run commands; prints what the last one ended with, everything of the one that failed. The exit code."""
+    began, said = time.monotonic(), ""
+    for command in commands:
         done = subprocess.run(
-            command, cwd=root, env=settings, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            command, cwd=root, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
-            print(f"{name} alone: FAILED\n{done.stdout}{done.stderr}", flush=True)
+            print(f"{name}: FAILED\n{done.stdout}{done.stderr}", flush=True)
             return done.returncode
-    summary = done.stdout.strip().splitlines()[-1]
-    print(f"{name} alone: {summary} ({time.monotonic() - began:.0f} s with installation)", flush=True)
+        said = done.stdout
+    print(f"{name}: {said.strip().splitlines()[-1]} ({time.monotonic() - began:.0f} s in all)", flush=True)
     return 0

@@ -11,14 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from cme_local.alone import run_alone
+from cme_local.alone import DEPLOYABLES, run_alone, told_when_done
 from cme_local.errors import UserError
 from cme_local.processes import project_root
 
 UNIT_TESTS = ("contracts/tests/unit", "libs/*/tests/unit", "services/*/tests/unit", "gateway/tests/unit")
 FAST_TESTS = ("tests/architecture", *UNIT_TESTS, "deploy/local/tests/unit")
-#: The deployables' own tests run before, each in an environment of its own.
-ALL_TESTS = ("contracts", "libs", "deploy", "tests")
+#: What is neither a deployable, which is tried in an environment of its own, nor crosses them.
+LIBRARIES = ("contracts", "libs", "deploy")
+PYTEST = (sys.executable, "-m", "pytest")
 
 
 @dataclass(frozen=True)
@@ -73,18 +74,30 @@ def run_checks(fast: bool, pytest_arguments: Sequence[str]) -> int:
         if code != 0:
             return code
     chosen = any((root / argument.partition("::")[0]).exists() for argument in pytest_arguments)
-    patterns = () if chosen else FAST_TESTS if fast else ALL_TESTS
-    paths = [str(path.relative_to(root)) for pattern in patterns for path in sorted(root.glob(pattern))]
-    pytest = [sys.executable, "-m", "pytest", *pytest_arguments, *paths]
     if fast or chosen:
-        return subprocess.run(pytest, cwd=root, check=False).returncode
-    # Two cores are the least we work on: the deployables alone on one, what crosses them on the other.
-    with ThreadPoolExecutor(1) as beside:
-        alone = beside.submit(run_alone, root)
-        code, summary = _told(pytest, root)
-        code = code or alone.result()
+        paths = () if chosen else _paths(root, FAST_TESTS)
+        return subprocess.run([*PYTEST, *pytest_arguments, *paths], cwd=root, check=False).returncode
+    return _all_at_once(root, pytest_arguments)
+
+
+def _all_at_once(root: Path, pytest_arguments: Sequence[str]) -> int:
+    """Everything, in four lanes: tests mostly wait, and two cores are the least we work on. The first failure's code."""
+    services = [name for name in DEPLOYABLES if name != "gateway"]
+    libraries = [*PYTEST, "-q", *pytest_arguments, *_paths(root, LIBRARIES)]
+    with ThreadPoolExecutor() as beside:
+        lanes = [
+            beside.submit(run_alone, root, ["gateway"]),
+            beside.submit(run_alone, root, services),
+            beside.submit(told_when_done, "libraries and tools", [libraries], root, os.environ),
+        ]
+        code, summary = _told([*PYTEST, *pytest_arguments, "tests"], root)
+        codes = [code, *(lane.result() for lane in lanes)]
     print(summary, flush=True)
-    return code
+    return next((code for code in codes if code), 0)
+
+
+def _paths(root: Path, patterns: Sequence[str]) -> list[str]:
+    return [str(path.relative_to(root)) for pattern in patterns for path in sorted(root.glob(pattern))]
 
 
 def _told(argv: Sequence[str], root: Path) -> tuple[int, str]:
