@@ -90,7 +90,7 @@ class Stores:
                 wanted.setdefault(consumer.name, set()).update(subjects)
         inboxes = {
             service: {str(row["_id"]) async for row in self.mongo[service]["inbox"].find({}, {"_id": 1})}
-            for service in SERVICES
+            for service in wanted
         }
         for owner in SERVICES:
             numbers: dict[str, list[int]] = {}

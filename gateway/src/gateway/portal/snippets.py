@@ -33,7 +33,7 @@ def call_line(base: str, client: Client | None) -> str:
     scopes = client.scopes if client is not None else frozenset({FIRST_CALLS[0][0]})
     path = next((path for scope, path in FIRST_CALLS if scope in scopes), PUBLIC_CALL)
     # A sandbox that was not asked for long starts first, and says with 503 when to ask again.
-    return f'curl -sS --retry 9 -H "Authorization: Bearer $TOKEN" \\\n  {api_of(base, client)}{path}'
+    return f'curl -sSf --retry 9 -H "Authorization: Bearer $TOKEN" \\\n  {api_of(base, client)}{path}'
 
 
 def first_call(base: str, client: Client, secret: str) -> str:
