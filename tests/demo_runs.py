@@ -42,6 +42,7 @@ class DemoRun:
         return json.loads((self.folder / "table.json").read_text())
 
     def stack(self) -> dict[str, Any]:
+        assert self.stack_file.exists(), f"the stack is gone:\n{self.output[-4000:]}"
         return json.loads(self.stack_file.read_text())
 
     def pids(self) -> dict[str, int]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
+from cme_local.errors import UserError
+from cme_local.login import login_url
 from cme_local.stack import SandboxClient, Stack
 
 if TYPE_CHECKING:
@@ -39,8 +41,12 @@ def sandbox_line(stack: Stack, client: SandboxClient) -> str:
     return f'curl -sSf --retry 5 -H "Authorization: Bearer {token}" {stack.urls["sandbox"]}/credentials/v1/awards'
 
 
-def print_stack(stack: Stack, operator_url: str, seconds: float) -> None:
+def print_stack(stack: Stack, seconds: float) -> None:
     """The table of URLs, logins and sandbox clients."""
+    try:
+        operator_url = login_url(stack)
+    except UserError:  # it is being started again, which is no reason to end the others
+        operator_url = "not yet: the operator's pages do not answer"
     out = sys.stdout
     out.write(f"\nReady in {seconds:.1f} s\n\n")
     for label, key, path in PAGES:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cme_local.console import Progress, Stages, print_stack
-from cme_local.login import login_url
 from cme_local.processes import Ports
 from cme_local.run import running_stack
 
@@ -48,7 +47,7 @@ class Demo:
             print(f"The pilot year took {time.monotonic() - began:.1f} s.", flush=True)
             if self._exit_after:
                 return
-            print_stack(running.stack, login_url(running.stack), starting.seconds)
+            print_stack(running.stack, starting.seconds)
             if self._json_file is not None:
                 print(f"ready: {self._json_file} is complete", flush=True)
             await running.supervisor.failed()

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from cme_local.console import Progress, print_stack
-from cme_local.login import login_url
 from cme_local.processes import Ports
 from cme_local.run import running_stack
 
@@ -15,5 +14,5 @@ async def up(ports: Ports, data: Path, as_json: bool) -> None:
         if as_json:
             print(running.stack.to_json(), flush=True)
         else:
-            print_stack(running.stack, login_url(running.stack), progress.seconds)
+            print_stack(running.stack, progress.seconds)
         await running.supervisor.failed()

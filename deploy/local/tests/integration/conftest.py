@@ -48,6 +48,7 @@ class Up:
         return self.data / "stack.json"
 
     def stack(self) -> dict[str, Any]:
+        assert self.stack_file.exists(), self.log()
         document: dict[str, Any] = json.loads(self.stack_file.read_text())
         return document
 
