@@ -23,7 +23,8 @@ LONG = "CME_FUZZ_EXAMPLES" in os.environ
 #: What the kit gives every service, and one of them shows, unless there is time for all.
 REPEATED = r"^/(assessment|credentials|curriculum|outreach|gateway)/v1/operations/"
 SEED = os.environ.get("CME_FUZZ_SEED", "20261127")
-pytestmark = pytest.mark.timeout(3600)
+#: Who reads everything is registered for it.
+pytestmark = [pytest.mark.timeout(3600), pytest.mark.changes_the_demo]
 
 #: What the pilot year does not have, or what no answer names; the tests of each service read them.
 NOT_READ = {
@@ -54,7 +55,6 @@ def test_whatever_links_lead_to_is_read_and_is_as_documented(reading: Reading) -
     assert sum(len(answers) for answers in reading.answers.values()) > 100
 
 
-@pytest.mark.changes_the_demo
 def test_made_up_requests_get_documented_answers_and_none_fails(
     demo: DemoRun, reading: Reading, tmp_path: Path
 ) -> None:

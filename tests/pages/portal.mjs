@@ -22,6 +22,7 @@ page.on("pageerror", (error) => said.findings.push(`${here}: ${error}`));
 // What a person would meet on the page, on a desk in the light and on a phone in the dark.
 const look = async (name) => {
   here = name;
+  await page.waitForLoadState();
   said.titles[name] = await page.title();
   if (!script) return;
   for (const [width, colorScheme] of SIZES) {

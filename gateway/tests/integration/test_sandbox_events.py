@@ -37,7 +37,7 @@ def cancelled() -> OfferingCancelled:
 
 
 @pytest.fixture
-async def rig(engines: Engines, bus: Bus, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+async def rig(engines: Engines, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
     monkeypatch.setattr(listening, "LOOK_SECONDS", 0.05)
     sandbox = {"sandbox_nats_url": broker.url, "sandbox_nats_user": "test", "sandbox_nats_password": "test"}
     async with rigged(engines, **sandbox) as made:
@@ -109,6 +109,10 @@ async def test_an_event_that_comes_twice_is_told_once_and_goes_on_after_a_restar
         await eventually(both)
 
 
-async def test_a_gateway_without_a_sandbox_consumes_nothing(engines: Engines, bus: Bus) -> None:
+async def test_a_gateway_without_a_sandbox_consumes_nothing(engines: Engines) -> None:
     async with rigged(engines) as alone, alone.parts.sandbox.running():
-        assert await alone.happen(enrolled())
+        sandbox = await told(alone, sandbox=True)
+
+        await alone.happen(enrolled())
+
+        assert await sandbox() == set()
