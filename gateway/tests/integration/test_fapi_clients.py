@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -241,10 +242,20 @@ def test_every_proof_of_this_profile_has_our_nonce(partner: Partner, gateway: An
     assert answer.headers["dpop-nonce"]
 
 
+@dataclass(frozen=True)
+class SecondsFromNow:
+    """A time that is set when a request is made."""
+
+    seconds: int
+
+
 def signed_request(partner: Partner, **changes: Any) -> str:
     now = int(time.time())
     about = {"iss": partner.client_id, "aud": partner.gateway.url, "nbf": now, "exp": now + 60}
     claims = {**partner.request(), **about, **changes}
+    for name, value in claims.items():
+        if isinstance(value, SecondsFromNow):
+            claims[name] = now + value.seconds
     return partner.signed({name: value for name, value in claims.items() if value is not None})
 
 
@@ -265,10 +276,10 @@ def test_a_signed_request_counts_and_what_is_outside_of_it_does_not(partner: Par
     [
         {"iss": "somebody"},
         {"aud": "https://elsewhere.example"},
-        {"exp": int(time.time()) - 5},
+        {"exp": SecondsFromNow(-5)},
         {"exp": None},
-        {"nbf": int(time.time()) - 7200},
-        {"nbf": int(time.time()) + 600, "exp": int(time.time()) + 660},
+        {"nbf": SecondsFromNow(-7200)},
+        {"nbf": SecondsFromNow(600), "exp": SecondsFromNow(660)},
         {"client_id": "somebody"},
         {"request_uri": "urn:x"},
     ],
