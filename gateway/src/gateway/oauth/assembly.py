@@ -17,7 +17,7 @@ from gateway.accounts.service import Accounts
 from gateway.audit.service import Audit
 from gateway.clients.service import Clients
 from gateway.edge.tracing import Spans
-from gateway.oauth import openid, pages, registration, registration_api, repository, router
+from gateway.oauth import once, openid, pages, registration, registration_api, repository, router
 from gateway.oauth.authentication import ClientAuthentication
 from gateway.oauth.authorization import Authorizations
 from gateway.oauth.following import Following
@@ -26,6 +26,7 @@ from gateway.oauth.inspection import Inspection
 from gateway.oauth.keys import SigningKeys
 from gateway.oauth.metadata import Metadata
 from gateway.oauth.minting import Mint
+from gateway.oauth.once import UsedOnce
 from gateway.oauth.possession import Possession
 from gateway.oauth.proofs import ProofUse
 from gateway.oauth.registration import Invitations, Registrations
@@ -37,7 +38,7 @@ from gateway.oauth.wire import BackChannel
 from gateway.settings import Settings
 from gateway.usage.service import Usage
 
-INDEXES = (*repository.INDEXES, *registration.INDEXES)
+INDEXES = (*repository.INDEXES, *once.INDEXES, *registration.INDEXES)
 ROUTERS = (
     *(router.router, router.keys_router, pages.router, openid.router),
     *(registration_api.public_router, registration_api.router),
@@ -86,8 +87,9 @@ def compose(ground: Ground) -> AuthorizationServer:
     rows = repository.GrantRepository(ground.database)
     grants = Grants(rows, ground.revocations, ground.audit, ground.database)
     mint = Mint(issuer, ground.keys, clock)
-    authentication = ClientAuthentication(issuer, ground.clients, rows, ground.audit, clock)
-    possession = Possession(issuer, ground.proofs, rows, clock)
+    used = UsedOnce(ground.database)
+    authentication = ClientAuthentication(issuer, ground.clients, used, ground.audit, clock)
+    possession = Possession(issuer, ground.proofs, used, clock)
     invitations = Invitations(ground.database, clock)
     rotation = Rotation(ground.keys, ground.audit, ground.settings.signing_key_days)
     back_channel = BackChannel(

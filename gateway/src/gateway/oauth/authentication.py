@@ -12,9 +12,9 @@ from gateway.audit.domain import Act
 from gateway.audit.service import Audit
 from gateway.clients.domain import Client
 from gateway.clients.service import Clients
+from gateway.oauth.once import UsedOnce
 from gateway.oauth.parameters import claimed_client_id
 from gateway.oauth.protocol import CONFIDENTIAL, Request, View
-from gateway.oauth.repository import GrantRepository
 
 #: A client's failures are entered in the trail at most so often, so that a flood of them is one entry, seconds.
 ENTRY_SECONDS = 60.0
@@ -25,10 +25,10 @@ UNKNOWN = "unknown"
 class ClientAuthentication:
     """Finds and authenticates clients."""
 
-    def __init__(self, issuer: str, clients: Clients, grants: GrantRepository, audit: Audit, clock: Clock) -> None:
+    def __init__(self, issuer: str, clients: Clients, once: UsedOnce, audit: Audit, clock: Clock) -> None:
         self._issuer = issuer
         self._clients = clients
-        self._grants = grants
+        self._once = once
         self._audit = audit
         self._clock = clock
         self._entered: dict[str, float] = {}
@@ -50,7 +50,7 @@ class ClientAuthentication:
         client = view.client
         if client is None:
             raise InvalidClientError(description="The client does not exist on this server.")
-        if view.used_assertion is not None and not await self._grants.use_once(client.client_id, *view.used_assertion):
+        if view.used_assertion is not None and not await self._once.claim(client.client_id, *view.used_assertion):
             raise InvalidClientError(description="This client assertion was used before. Make a new one.")
         return client
 

@@ -9,8 +9,8 @@ from cme_kit.clock import Clock
 from cme_kit.dpop import InvalidProof, Proof, check_proof
 
 from gateway.clients.domain import Client, Profile
+from gateway.oauth.once import UsedOnce
 from gateway.oauth.proofs import ProofUse
-from gateway.oauth.repository import GrantRepository
 
 
 class InvalidDpopProof(OAuth2Error):  # type: ignore[misc]  # authlib has no types
@@ -36,10 +36,10 @@ class UseDpopNonce(OAuth2Error):  # type: ignore[misc]  # authlib has no types
 class Possession:
     """Checks the proofs that come with requests of clients."""
 
-    def __init__(self, issuer: str, proofs: ProofUse, grants: GrantRepository, clock: Clock) -> None:
+    def __init__(self, issuer: str, proofs: ProofUse, once: UsedOnce, clock: Clock) -> None:
         self._issuer = issuer
         self._proofs = proofs
-        self._grants = grants
+        self._once = once
         self._clock = clock
 
     def check(self, client: Client | None, sent: list[str], path: str) -> Proof | None:
@@ -61,7 +61,7 @@ class Possession:
         if proof is None:
             return
         expires = datetime.fromtimestamp(proof.expires, UTC)
-        if not await self._grants.use_once(f"dpop:{proof.thumbprint}", proof.proof_id, expires):
+        if not await self._once.claim(f"dpop:{proof.thumbprint}", proof.proof_id, expires):
             raise InvalidDpopProof(description="This proof was used before. Make a new one for each request.")
 
     def next_nonce(self, proof: Proof | None) -> str | None:

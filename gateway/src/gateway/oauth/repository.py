@@ -1,18 +1,17 @@
-"""Codes, refresh tokens, consents, used assertions and revocations; secrets only as fingerprints."""
+"""Codes, refresh tokens, consents, pushed requests and revocations; secrets only as fingerprints."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from cme_kit.mongo import Database, Document, DuplicateKeyError, Index, Session
+from cme_kit.mongo import Database, Document, Index, Session
 
 from gateway.oauth.domain import AuthorizationCode, PushedRequest, RefreshToken
 
 CODES = "authorization_codes"
 REFRESH_TOKENS = "refresh_tokens"
 CONSENTS = "consents"
-ASSERTIONS = "used_assertions"
 PUSHED = "pushed_requests"
 REVOCATIONS = "revocations"
 INDEXES = (
@@ -21,7 +20,6 @@ INDEXES = (
     Index(REFRESH_TOKENS, ("grant_id", "used")),
     Index(CONSENTS, ("expires",), expire_seconds=0),
     Index(PUSHED, ("expires",), expire_seconds=0),
-    Index(ASSERTIONS, ("expires",), expire_seconds=0),
     Index(REVOCATIONS, ("expires",), expire_seconds=0),
 )
 
@@ -33,7 +31,6 @@ class GrantRepository:
         self._codes = database.collection(CODES)
         self._refresh_tokens = database.collection(REFRESH_TOKENS)
         self._consents = database.collection(CONSENTS)
-        self._assertions = database.collection(ASSERTIONS)
         self._pushed = database.collection(PUSHED)
         self._revocations = database.collection(REVOCATIONS)
 
@@ -94,14 +91,6 @@ class GrantRepository:
         """Remember that a person allowed a client these scopes too."""
         update = {"$addToSet": {"scopes": {"$each": sorted(scopes)}}, "$set": {"expires": expires}}
         await self._consents.update({"_id": f"{subject} {client_id}"}, update, upsert=True, session=session)
-
-    async def use_once(self, owner: str, jti: str, expires: datetime) -> bool:
-        """Remember a client assertion or a proof of a key; whether it is new."""
-        try:
-            await self._assertions.insert({"_id": f"{owner} {jti}", "expires": expires})
-        except DuplicateKeyError:
-            return False
-        return True
 
     async def revoke(self, key: str, expires: datetime, session: Session) -> None:
         """Revoke the access tokens with this id or of this grant, which all expire by then."""

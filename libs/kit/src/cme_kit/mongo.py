@@ -33,6 +33,7 @@ DURABLE = WriteConcern(w="majority", j=True, wtimeout=10_000)
 TIMEOUT_MS = 8_000
 #: InternalError and OutOfDiskSpace: what a server on a full disk answers.
 _SERVER_FAILS = frozenset({1, 14031})
+_DUPLICATE_KEY = 11000
 
 __all__ = [
     "BulkWriteError",
@@ -116,6 +117,17 @@ class Collection:
         """Store new documents, all in one round trip. Raises DuplicateKeyError or BulkWriteError."""
         if documents:
             await self._native.insert_many(list(documents), session=session)
+
+    async def insert_new(self, documents: Sequence[Document]) -> set[Any]:
+        """Store the documents whose `_id` is new, all in one round trip; the ids that were there. Raises PyMongoError."""
+        try:
+            await self._native.insert_many(list(documents), ordered=False)
+        except BulkWriteError as error:
+            refused = (error.details or {})["writeErrors"]
+            if any(one["code"] != _DUPLICATE_KEY for one in refused) or (error.details or {})["writeConcernErrors"]:
+                raise
+            return {documents[one["index"]]["_id"] for one in refused}
+        return set()
 
     async def find_one(
         self, filter_: Filter, session: Session | None = None, sort: Sort | None = None
