@@ -3,61 +3,18 @@
 from __future__ import annotations
 
 import re
-import secrets
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from cme_kit.testing import Engines
 from pymongo import MongoClient
 
-from .mailbox import Mailbox, link_of, text_of, the_mailbox
+from .mailbox import Mailbox, link_of
 from .people import hidden
+from .signing_up import PASSWORD, address, browser, confirm, mailbox, rows, sign_up
 
-PASSWORD = "kuulokkeet ja hanska"
-
-
-@pytest.fixture
-def mailbox() -> Iterator[Mailbox]:
-    yield the_mailbox()
-    the_mailbox().behave = lambda _word, _address: ""
-
-
-@pytest.fixture
-def address() -> str:
-    return f"{secrets.token_hex(5)}@partner.example"
-
-
-def rows(engines: Engines, name: str, found: dict[str, Any]) -> list[dict[str, Any]]:
-    with MongoClient[dict[str, Any]](engines.mongo_url, tz_aware=True) as client:
-        return list(client.gateway[name].find(found))
-
-
-def sign_up(browser: Any, address: str, **changes: str) -> Any:
-    page = browser.get("/signup", params={"return_to": changes.pop("return_to", "/portal/first")})
-    fields = {
-        **hidden(page),
-        "display_name": "Ona Onaitė",
-        "email": address,
-        "organisation_name": "Baltic Cluster Hub",
-        "language": "en",
-        "new_password": PASSWORD,
-        **changes,
-    }
-    return browser.post("/signup", data=fields)
-
-
-def confirm(browser: Any, link: str, password: str = PASSWORD) -> Any:
-    page = browser.get(link)
-    return browser.post("/signup/confirm", data={**hidden(page), "password": password})
-
-
-@pytest.fixture
-def browser(gateway: Any) -> Any:
-    """Somebody who has no account."""
-    return gateway.nobody()
+__all__ = ["address", "browser", "mailbox"]
 
 
 def test_somebody_signs_up_confirms_the_address_and_comes_back_signed_in(
@@ -99,41 +56,6 @@ def test_without_the_link_there_is_no_account(gateway: Any, browser: Any, mailbo
     answer = browser.post("/login", data={**hidden(page), "username": address, "password": PASSWORD})
 
     assert answer.status_code == 403
-
-
-def test_a_mail_says_nothing_that_a_stranger_typed(browser: Any, mailbox: Mailbox, address: str) -> None:
-    sign_up(
-        browser, address, display_name="Win at https://evil.example", organisation_name="Click https://evil.example"
-    )
-
-    mail = mailbox.await_mail(address)
-
-    assert "evil.example" not in mail.as_string()
-    assert "evil.example" not in text_of(mail)
-    assert mail.get_body(("html",)) is not None
-
-
-@pytest.mark.parametrize(
-    ("language", "subject", "heading"),
-    [
-        ("sv", "Bekräfta din e-postadress", "Bekräfta den här adressen"),
-        ("fi", "Vahvista sähköpostiosoitteesi", "Vahvista tämä osoite"),
-        ("lt", "Patvirtinkite savo el. pašto adresą", "Patvirtinti šį adresą"),
-        ("de", "Bestätigen Sie Ihre E-Mail-Adresse", "Diese Adresse bestätigen"),
-    ],
-)
-def test_mail_and_page_speak_the_chosen_language(
-    browser: Any, mailbox: Mailbox, address: str, language: str, subject: str, heading: str
-) -> None:
-    sign_up(browser, address, language=language)
-
-    mail = mailbox.await_mail(address)
-    page = browser.get(link_of(mail))
-
-    assert mail["Subject"] == subject
-    assert mail["Content-Language"] == language
-    assert f'<html lang="{language}">' in page.text
-    assert f'<h1 id="confirm">{heading}</h1>' in page.text
 
 
 def test_opening_the_link_does_nothing_by_itself(browser: Any, mailbox: Mailbox, address: str) -> None:
@@ -329,51 +251,6 @@ def test_a_new_password_ends_every_other_link(gateway: Any, mailbox: Mailbox) ->
     assert browser.get(second).status_code == 410
 
 
-def test_a_letter_outlives_a_relay_that_is_away_and_a_kill(
-    gateway: Any, browser: Any, mailbox: Mailbox, address: str, engines: Engines
-) -> None:
-    mailbox.behave = lambda word, recipient: "drop" if word == "DATA" and recipient == address else ""
-    sign_up(browser, address)
-    for _ in range(600):
-        if (waiting := rows(engines, "letters", {"recipient": address})) and waiting[0]["tries"] > 0:
-            break
-        browser.get("/login")
-
-    mailbox.behave = lambda _word, _address: ""
-
-    assert confirm(browser, link_of(mailbox.await_mail(address))).status_code == 303
-    assert rows(engines, "letters", {"recipient": address}) == []
-
-
-def test_a_relay_that_never_takes_a_letter_holds_up_no_other(
-    gateway: Any, browser: Any, mailbox: Mailbox, address: str, engines: Engines
-) -> None:
-    refused = f"refused-{address}"
-    mailbox.behave = lambda word, recipient: "550 no such box" if word == "RCPT" and recipient == refused else ""
-
-    sign_up(browser, refused)
-    sign_up(browser, address)
-
-    mailbox.await_mail(address)
-    assert mailbox.of(refused) == []
-    assert rows(engines, "letters", {"recipient": refused}) == [], "nobody tries for ever"
-
-
-def test_no_link_and_no_password_is_stored(browser: Any, mailbox: Mailbox, address: str, engines: Engines) -> None:
-    mailbox.behave = lambda word, recipient: "451 later" if word == "RCPT" and recipient == address else ""
-    sign_up(browser, address)
-    stored = str(rows(engines, "letters", {"recipient": address}) + rows(engines, "sign_ups", {"username": address}))
-    mailbox.behave = lambda _word, _address: ""
-
-    link = link_of(mailbox.await_mail(address))
-
-    tag = link.partition(".")[2].partition("&")[0]
-    assert len(tag) == 43
-    assert tag not in stored
-    assert PASSWORD not in stored
-    assert "$argon2id$" in stored
-
-
 def test_forms_of_somebody_else_do_nothing(browser: Any, address: str, engines: Engines) -> None:
     fields = {"email": address, "display_name": "Ona", "organisation_name": "Hub", "language": "en"}
     answers = [
@@ -394,16 +271,3 @@ def test_no_page_is_framed_or_kept(browser: Any, path: str) -> None:
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["referrer-policy"] == "no-referrer"
-
-
-def test_a_killed_gateway_sends_what_it_had_written(
-    gateway_process: Any, killed_and_started: Any, mailbox: Mailbox, address: str, tmp_path: Path, engines: Engines
-) -> None:
-    mailbox.behave = lambda word, recipient: "451 later" if word == "RCPT" and recipient == address else ""
-    browser = gateway_process.nobody()
-    assert sign_up(browser, address).status_code == 303
-
-    killed_and_started(gateway_process, tmp_path)
-    mailbox.behave = lambda _word, _address: ""
-
-    assert confirm(browser, link_of(mailbox.await_mail(address))).status_code == 303

@@ -35,8 +35,8 @@ class Account:
 
     @property
     def address(self) -> str | None:
-        """Where mails about the account go."""
-        return self.username if "@" in self.username else None
+        """Where mails about the account go; None for a name that no relay could be told."""
+        return self.username if "@" in self.username and self.username.isascii() else None
 
 
 class Method(StrEnum):

@@ -136,18 +136,28 @@ class Mail:
             await smtp.mail(parseaddr(self._sender)[1])
             await smtp.rcpt(letter.recipient)
             await smtp.data(message.as_bytes(policy=SMTP_POLICY))
+        except ValueError as error:  # an address or a header that no relay could be told
+            log.warning("letter cannot be sent", kind=letter.kind.value, error=type(error).__name__)
+            await self._repository.done(letter.letter_id)
+            await self._begin_again(smtp)
         except SMTPResponseException as error:
             log.warning("letter refused", kind=letter.kind.value, code=error.code)
             if error.code in PERMANENT:
                 await self._repository.done(letter.letter_id)
             else:
                 await self._later(letter)
-            await smtp.rset()
+            await self._begin_again(smtp)
         except SMTPException as error:
             await self._later(letter)
             raise ConnectionError("the SMTP relay broke off") from error
         else:
             await self._repository.done(letter.letter_id)
+
+    async def _begin_again(self, smtp: SMTP) -> None:
+        try:
+            await smtp.rset()
+        except SMTPException as error:
+            raise ConnectionError("the SMTP relay broke off") from error
 
     async def _later(self, letter: Letter) -> None:
         await self._repository.again(letter.letter_id, self._clock.now() + delay_after(letter.tries + 1))
