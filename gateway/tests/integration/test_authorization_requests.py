@@ -24,7 +24,7 @@ with warnings.catch_warnings():
     ids=["no challenge", "plain", "no method"],
 )
 def test_without_an_s256_challenge_there_is_no_code(gateway: Any, helpers: Any, changes: dict[str, str]) -> None:
-    answer = gateway.person().authorize(gateway.app(), helpers.pkce()[1], **changes)
+    answer = gateway.person().consent_page(gateway.app(), helpers.pkce()[1], **changes)
 
     assert answer.status_code == 303
     told = helpers.answer_of(answer)
@@ -76,12 +76,28 @@ def test_an_unknown_client_and_a_repeated_parameter_get_a_page(gateway: Any, hel
 def test_errors_in_a_redirect_carry_state_and_issuer_in_the_query(
     gateway: Any, helpers: Any, changes: dict[str, str], error: str
 ) -> None:
-    answer = gateway.person().authorize(gateway.app(), helpers.pkce()[1], **changes)
+    answer = gateway.person().consent_page(gateway.app(), helpers.pkce()[1], **changes)
 
     told = helpers.answer_of(answer)
     assert answer.status_code == 303
     assert (told["error"], told["state"], told["iss"]) == (error, "a state", gateway.url)
     assert urlsplit(answer.headers["location"]).fragment == ""
+
+
+@pytest.mark.parametrize("changes", [{"scope": "root"}, {"response_type": "token"}, {"code_challenge": ""}])
+def test_nobody_is_sent_to_a_client_by_an_error_before_signing_in(
+    gateway: Any, helpers: Any, changes: dict[str, str]
+) -> None:
+    answer = gateway.person().authorize(gateway.app(), helpers.pkce()[1], **changes)
+
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/login?return_to=")
+
+
+def test_a_client_that_asks_nobody_is_told_at_once(gateway: Any, helpers: Any) -> None:
+    answer = gateway.person().authorize(gateway.app(), helpers.pkce()[1], scope="root", prompt="none")
+
+    assert helpers.answer_of(answer)["error"] == "invalid_scope"
 
 
 def test_other_origins_cannot_read_the_authorization_endpoint(gateway: Any, helpers: Any) -> None:
@@ -95,10 +111,10 @@ def test_other_origins_cannot_read_the_authorization_endpoint(gateway: Any, help
     [("a" * 42, False), ("a" * 43, True), ("a" * 128, True), ("a" * 129, False), ("a" * 42 + "!", False)],
 )
 def test_a_challenge_has_the_length_and_characters_of_rfc_7636(gateway: Any, challenge: str, accepted: bool) -> None:
-    answer = gateway.person().authorize(gateway.app(), challenge)
+    answer = gateway.person().consent_page(gateway.app(), challenge)
 
-    wanted = answer.headers["location"].startswith("/login") if accepted else "error=invalid_request"
-    assert wanted is True or wanted in answer.headers["location"]
+    told = answer.headers.get("location", "")
+    assert (answer.status_code, "error=invalid_request" in told) == ((200, False) if accepted else (303, True))
 
 
 def test_a_request_that_fits_into_no_address_is_told_so_at_once(gateway: Any, helpers: Any) -> None:

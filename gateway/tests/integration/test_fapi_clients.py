@@ -111,11 +111,29 @@ def test_a_pushed_request_is_answered_with_an_address_for_minutes(partner: Partn
 
 
 def test_a_request_that_was_not_pushed_is_told_so_at_the_clients_address(partner: Partner, gateway: Any) -> None:
-    answer = gateway.http.get("/oauth/authorize", params=partner.request())
+    person = gateway.person()
+    person.sign_in("/login")
+
+    answer = person.browser.get("/oauth/authorize", params=partner.request())
 
     told = parameters(answer.headers["location"])
     assert answer.headers["location"].startswith(CALLBACK)
     assert (told["error"], told["state"], told["iss"]) == ("invalid_request", "s", gateway.url)
+
+
+@pytest.mark.parametrize("wish", [{"prompt": "login"}, {"max_age": "0"}])
+def test_a_decision_counts_only_after_the_sign_in_that_was_asked_for(
+    partner: Partner, gateway: Any, wish: dict[str, str]
+) -> None:
+    person = gateway.person()
+    person.sign_in("/login")
+    asked = f"/oauth/authorize?client_id={partner.client_id}&request_uri={partner.push(**wish)}"
+    token = partner.helpers.hidden(person.browser.get("/account"))["csrf_token"]
+
+    answer = person.browser.post("/consent", data={"csrf_token": token, "return_to": asked, "decision": "allow"})
+
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/login?return_to=")
 
 
 def test_what_stands_beside_a_pushed_request_does_not_count(partner: Partner, gateway: Any) -> None:

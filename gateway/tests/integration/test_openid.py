@@ -145,7 +145,7 @@ def test_prompt_consent_asks_again(gateway: Any, web: str, helpers: Any) -> None
 def test_what_the_endpoint_does_not_do_is_told_to_the_app(
     gateway: Any, app: str, helpers: Any, changes: dict[str, str]
 ) -> None:
-    answer = gateway.person().authorize(app, helpers.pkce()[1], **changes)
+    answer = gateway.person().consent_page(app, helpers.pkce()[1], **changes)
 
     assert parameters(answer.headers["location"])["error"] == "invalid_request"
 

@@ -41,11 +41,12 @@ class RefusedHere(Exception):
 
 
 class RefusedThere(Exception):
-    """The client is told by a redirect."""
+    """The client is told by a redirect, of somebody who is signed in, or at once if it asked that nobody is asked."""
 
-    def __init__(self, location: str) -> None:
+    def __init__(self, location: str, prompt: str = "none") -> None:
         super().__init__(location)
         self.location = location
+        self.at_once = "none" in prompt.split()
 
 
 class Authorizations:
@@ -105,7 +106,7 @@ class Authorizations:
         except OAuth2Error as error:
             if not error.redirect_uri:
                 raise RefusedHere(error.get_error_description() or error.error) from error
-            raise RefusedThere(self._error_location(values, error)) from error
+            raise RefusedThere(self._error_location(values, error), values.get("prompt", "")) from error
         return AuthorizationRequest(
             client_id=client.client_id,
             client_name=client.name,
@@ -131,7 +132,8 @@ class Authorizations:
         subject = self._mint.subject_of(values["id_token_hint"], client)
         if subject is None:
             error = InvalidRequestError("The id_token_hint is no ID token that this client got.")
-            raise RefusedThere(self._location(values["redirect_uri"], values.get("state"), dict(error.get_body())))
+            there = self._location(values["redirect_uri"], values.get("state"), dict(error.get_body()))
+            raise RefusedThere(there, values.get("prompt", ""))
         return subject
 
     def must_sign_in(self, request: AuthorizationRequest, signed_in: SignedIn | None) -> bool:

@@ -67,9 +67,9 @@ async def _authorize(
     return_to = AUTHORIZE + urlencode(items)
     if len(login_url(return_to)) > TARGET_LIMIT:
         return _refusal_page(request, pages, RefusedHere("This request is too long. The app can push it (RFC 9126)."))
+    signed_in = await accounts.session(browser.session(request))
     try:
         asked = await authorizations.validate(items)
-        signed_in = await accounts.session(browser.session(request))
         if authorizations.must_sign_in(asked, signed_in) or signed_in is None:
             return RedirectResponse(login_url(_asked_once(items)), 303, NO_STORE)
         scopes = authorizations.grantable(asked, signed_in.account)
@@ -79,6 +79,9 @@ async def _authorize(
     except RefusedHere as refusal:
         return _refusal_page(request, pages, refusal)
     except RefusedThere as refusal:
+        if signed_in is None and not refusal.at_once:
+            # A link of ours leads nobody to an address that somebody registered (RFC 9700 section 4.11.2).
+            return RedirectResponse(login_url(_asked_once(items)), 303, NO_STORE)
         return RedirectResponse(refusal.location, 303, NO_STORE)
 
 
@@ -111,7 +114,10 @@ async def decide(
         return RedirectResponse(login_url(return_to), 303, NO_STORE)
     try:
         # The page hands the request back; it is validated again, so nothing in it needs to be trusted.
-        asked = await authorizations.validate(parse_qsl(urlsplit(return_to).query, keep_blank_values=True))
+        items = parse_qsl(urlsplit(return_to).query, keep_blank_values=True)
+        asked = await authorizations.validate(items)
+        if authorizations.must_sign_in(asked, signed_in):
+            return RedirectResponse(login_url(_asked_once(items)), 303, NO_STORE)
         if decision == "deny":
             return RedirectResponse(await authorizations.deny(asked, signed_in.account), 303, NO_STORE)
         scopes = authorizations.grantable(asked, signed_in.account)
