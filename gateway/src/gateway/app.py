@@ -118,7 +118,7 @@ async def _running(
     issuer, clock, passwords = settings.public_url, SystemClock(), Passwords()
     pepper = Pepper(settings.client_secret_pepper.get_secret_value())
     keys = SigningKeys(settings.signing_keys_dir)
-    verifier = TokenVerifier(issuer, issuer, keys.read, also=[f"{issuer}/sandbox"], refetch_seconds=0)
+    verifier = TokenVerifier(issuer, issuer, keys.read, also=[f"{issuer}/sandbox"], refetch_seconds=0, keep_seconds=1)
     outbox, notices, proofs = Outbox(database, clock), Notices(NOTICES), ProofUse(pepper)
     revocations = Revocations(grant_rows.GrantRepository(database), notices, clock)
     await revocations.refresh()

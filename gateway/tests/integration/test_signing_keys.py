@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,34 @@ def test_keys_change_while_requests_run(another_gateway: Any) -> None:
     assert [entry["subject"] for entry in acts] == [key["key_id"] for key in reversed(listed[1:])]
 
 
+def test_a_key_that_leaked_is_withdrawn_with_its_tokens(another_gateway: Any) -> None:
+    gateway = another_gateway()
+    client, registrar = gateway.machine(), gateway.registrar()
+    stolen = gateway.bearer(client)
+    assert gateway.http.get(API, headers=stolen).status_code == 200
+    leaked = gateway.http.get(KEYS, headers=registrar).json()[0]["key_id"]
+
+    withdrawn = gateway.http.delete(f"{KEYS}/{leaked}", headers=registrar)
+
+    assert withdrawn.status_code == 204
+    assert leaked not in gateway.http.get("/oauth/jwks").text
+    deadline = time.monotonic() + 5
+    while gateway.http.get(API, headers=stolen).status_code != 401:
+        assert time.monotonic() < deadline, "its tokens still open the API"
+        time.sleep(0.1)
+    assert gateway.http.get(API, headers=gateway.bearer(client)).status_code == 200
+    newer = gateway.registrar()
+    acts = gateway.http.get("/gateway/v1/audit?act=signing_key.removed&limit=1", headers=newer).json()["items"]
+    assert (acts[0]["subject"], acts[0]["details"]) == (leaked, {"reason": "withdrawn"})
+    again = gateway.http.delete(f"{KEYS}/{leaked}", headers=newer)
+    assert (again.status_code, again.json()["code"]) == (404, "not_found")
+
+
 def test_only_the_keeper_of_keys_changes_them(gateway: Any) -> None:
     stranger = gateway.bearer(gateway.machine())
 
-    for method in ("GET", "POST"):
-        assert gateway.http.request(method, KEYS, json={}, headers=stranger).status_code == 403
+    for method, path in (("GET", KEYS), ("POST", KEYS), ("DELETE", f"{KEYS}/any")):
+        assert gateway.http.request(method, path, json={}, headers=stranger).status_code == 403
     refused = gateway.http.post(KEYS, json={"lead_seconds": -1}, headers=gateway.registrar())
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
 
@@ -99,6 +123,22 @@ def test_another_replica_sees_a_new_key_and_makes_no_second_one(tmp_path: Path, 
     assert other.public() == one.public()
     assert added.key_id in str(other.public())
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in tmp_path.glob("*.json"))
+
+
+def test_replicas_that_start_on_an_empty_folder_at_once_have_one_key(tmp_path: Path) -> None:
+    folder, replicas = tmp_path / "keys", 8
+    together = threading.Barrier(replicas)
+
+    def start(_number: int) -> dict[str, Any]:
+        together.wait()
+        return SigningKeys(folder).public()
+
+    with ThreadPoolExecutor(replicas) as pool:
+        published = list(pool.map(start, range(replicas)))
+
+    assert len(published[0]["keys"]) == 1
+    assert all(keys == published[0] for keys in published)
+    assert [path.name for path in folder.iterdir()] == ["0001.json"]
 
 
 def test_a_process_that_was_killed_while_it_made_a_key_holds_up_no_other(tmp_path: Path) -> None:

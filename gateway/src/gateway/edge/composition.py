@@ -62,7 +62,7 @@ async def compose(ground: Ground, routes: Routes, templates: Templates, spans: S
     issuer = settings.public_url
 
     def api(prefix: str, urls: dict[str, str]) -> Api:
-        verifier = TokenVerifier(issuer, issuer + prefix, ground.keys, refetch_seconds=0)
+        verifier = TokenVerifier(issuer, issuer + prefix, ground.keys, refetch_seconds=0, keep_seconds=1)
         gate = Gate(verifier, ground.clients, ground.revocations, ground.proofs)
         return Api(prefix, Upstream.all_of(urls), gate)
 

@@ -108,6 +108,17 @@ class SigningKeys:
             self.reload()
         return retired
 
+    def withdraw(self, key_id: str) -> bool:
+        """Remove a key although tokens need it; one that signs is followed first. Whether there was one."""
+        withdrawn = next((key for key in self._keys if key.key_id == key_id), None)
+        if withdrawn is None:
+            return False
+        if withdrawn is self.signing:
+            self.add(0)
+        withdrawn.path.unlink(missing_ok=True)
+        self.reload()
+        return True
+
     def reload(self) -> None:
         """Read the folder again when it has other keys; another replica may have added or removed one."""
         # By name: a file is never written again, and two changes within a tick of the clock leave one time behind.

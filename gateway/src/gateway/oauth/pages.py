@@ -79,10 +79,9 @@ async def _authorize(
     except RefusedHere as refusal:
         return _refusal_page(request, pages, refusal)
     except RefusedThere as refusal:
-        if signed_in is None and not refusal.at_once:
-            # A link of ours leads nobody to an address that somebody registered (RFC 9700 section 4.11.2).
-            return RedirectResponse(login_url(_asked_once(items)), 303, NO_STORE)
-        return RedirectResponse(refusal.location, 303, NO_STORE)
+        # A link of ours leads nobody who is not signed in to an address of somebody else (RFC 9700 section 4.11.2).
+        leads_away = signed_in is not None or refusal.at_once
+        return RedirectResponse(refusal.location if leads_away else login_url(_asked_once(items)), 303, NO_STORE)
 
 
 def _asked_once(items: list[tuple[str, str]]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from cme_kit.problems import NotFound
+
 from gateway.audit.domain import Act
 from gateway.audit.service import SYSTEM, Audit
 from gateway.oauth.keys import SigningKey, SigningKeys
@@ -25,11 +27,17 @@ class Rotation:
         self._clock = clock
 
     async def rotate(self, actor: str, lead_seconds: int = LEAD_SECONDS) -> SigningKey:
-        """Make the next key, which signs after `lead_seconds`; 0 is for a key that leaked."""
+        """Make the next key, which signs after `lead_seconds`."""
         made = self._keys.add(lead_seconds)
         details = {"lead_seconds": str(lead_seconds)}
         await self._audit.record(Act.SIGNING_KEY_ADDED, actor=actor, subject=made.key_id, details=details)
         return made
+
+    async def withdraw(self, key_id: str, actor: str) -> None:
+        """Take back a key that leaked, with every token that it signed. Raises NotFound."""
+        if not self._keys.withdraw(key_id):
+            raise NotFound("signing key")
+        await self._audit.record(Act.SIGNING_KEY_REMOVED, actor=actor, subject=key_id, details={"reason": "withdrawn"})
 
     async def tend(self) -> None:
         """Notice other replicas' keys, follow a key that is old enough, remove those that nobody needs any more."""

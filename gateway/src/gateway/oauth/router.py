@@ -8,8 +8,10 @@ from typing import Annotated, Any
 from authlib.oauth2.rfc6749 import OAuth2Error
 from cme_kit.auth import Principal, Public, Requires
 from cme_kit.http import Provided, service_router
+from cme_kit.openapi_answers import refusals
+from cme_kit.problems import NotFound
 from cme_kit.schemas import Schema, example
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
@@ -102,6 +104,19 @@ async def add_key(
         use_from=datetime.fromtimestamp(made.use_from, UTC),
         signs=request.lead_seconds == 0,
     )
+
+
+@keys_router.delete("/{key_id}", status_code=204, summary="Withdraw a signing key", responses=refusals(NotFound))
+async def withdraw_key(
+    key_id: Annotated[str, Path(max_length=100, description="The key's `kid`")],
+    principal: Annotated[Principal, Requires("gateway.keys:write")],
+    rotation: Annotated[Rotation, Provided(Rotation)],
+) -> None:
+    """Take back a key that leaked: nobody takes its tokens any more, within seconds here and a minute in the services.
+
+    One that signs is followed by a new one at once.
+    """
+    await rotation.withdraw(key_id, principal.subject)
 
 
 async def oauth_error(_request: Request, error: OAuth2Error) -> Response:

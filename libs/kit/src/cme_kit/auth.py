@@ -20,11 +20,10 @@ from urllib.parse import urlsplit
 import structlog
 from fastapi import Depends, Request
 from joserfc import jwt
-from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from joserfc.jws import extract_compact
 
-from cme_kit import dpop
+from cme_kit import dpop, jose
 from cme_kit.dpop import InvalidProof, Proof, check_proof
 from cme_kit.problems import ServiceError, Unavailable
 
@@ -35,6 +34,10 @@ LEEWAY_SECONDS = 5
 CACHED_TOKENS = 16_384
 #: An unknown key id makes us read the keys again, but not more often than this.
 REFETCH_SECONDS = 5.0
+#: After a failure sooner.
+RETRY_SECONDS = 1.0
+#: A key that was withdrawn counts here for so long.
+KEEP_SECONDS = 60.0
 SEND_A_TOKEN = "Send an access token as `Authorization: Bearer …`, or `DPoP …` when it is bound to a key."
 log = structlog.get_logger(__name__)
 
@@ -147,8 +150,13 @@ class TokenVerifier:
         read_key_set: KeySource,
         also: Sequence[str] = (),
         refetch_seconds: float = REFETCH_SECONDS,
+        keep_seconds: float = KEEP_SECONDS,
     ) -> None:
-        """`audience` is the API that the tokens must be for, or one of `also` (RFC 9068 section 4); all are base URLs."""
+        """`audience` is the API that the tokens must be for, or one of `also` (RFC 9068 section 4); all are base URLs.
+
+        Keys are read again `keep_seconds` later, so that one that was withdrawn counts no longer than that, and for an
+        unknown one at most every `refetch_seconds`.
+        """
         self._issuer = issuer
         self._audiences = frozenset({audience, *also})
         parts = urlsplit(audience)
@@ -157,8 +165,11 @@ class TokenVerifier:
         self.metadata = f"{self._origin}/.well-known/oauth-protected-resource{parts.path}"
         self._read_key_set = read_key_set
         self._refetch_seconds = refetch_seconds
+        self._keep_seconds = keep_seconds
         self._keys: dict[str, Any] = {}
-        self._fetched_at = float("-inf")
+        self._read_again_at = float("-inf")
+        self._stale_at = float("inf")
+        self._reading: asyncio.Task[None] | None = None
         self._fetching = asyncio.Lock()
         self._verified: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
 
@@ -196,6 +207,8 @@ class TokenVerifier:
         """The caller that a token names. Raises Unauthenticated, or Unavailable when no key could be read."""
         digest = hashlib.sha256(token.encode()).digest()
         now = time.time()
+        if now >= self._stale_at and (self._reading is None or self._reading.done()):
+            self._reading = asyncio.create_task(self._read_keys())
         if (known := self._verified.get(digest)) is not None and known[0] > now:
             return known[1]
         claims = await self._decode(token)
@@ -223,39 +236,38 @@ class TokenVerifier:
         return Unauthenticated(detail, presented=presented, scheme=scheme, metadata=self.metadata)
 
     async def _decode(self, token: str) -> dict[str, Any]:
-        async def find_key(header: dict[str, Any]) -> Any:
-            key_id = str(header.get("kid"))
-            if key_id not in self._keys:
-                await self._read_keys()
-            return self._keys.get(key_id)
-
         try:
-            header = _unverified_header(token)
-            key = await find_key(header)
+            header = dict(extract_compact(token.encode()).headers())
+            key = await self._key(str(header.get("kid")))
             if header.get("typ") != TOKEN_TYPE or key is None:
                 raise self._refuse("This is no access token of this issuer.")
             return dict(jwt.decode(token, key, algorithms=ALGORITHMS).claims)
-        except (JoseError, ValueError) as error:
+        except jose.WRONG as error:
             raise self._refuse("This token is not valid.") from error
 
+    async def _key(self, key_id: str) -> Any:
+        if key_id not in self._keys:
+            async with self._fetching:
+                if key_id not in self._keys and time.monotonic() >= self._read_again_at:
+                    await self._read_keys()
+            if not self._keys:
+                raise Unavailable("The authorization server's keys cannot be read right now.")
+        return self._keys.get(key_id)
+
     async def _read_keys(self) -> None:
-        async with self._fetching:
-            if time.monotonic() - self._fetched_at < self._refetch_seconds:
-                return
-            try:
-                keys = KeySet.import_key_set(await self._read_key_set())
-            except (OSError, JoseError, ValueError) as error:
-                log.warning("keys not read", error=type(error).__name__)
-                if not self._keys:
-                    raise Unavailable("The authorization server's keys cannot be read right now.") from error
-                return
-            self._keys = {key.kid: key for key in keys.keys if key.kid}
-            self._fetched_at = time.monotonic()
-
-
-def _unverified_header(token: str) -> dict[str, Any]:
-    header = extract_compact(token.encode()).headers()
-    return dict(header)
+        try:
+            keys = KeySet.import_key_set(await self._read_key_set())
+        except (OSError, *jose.WRONG) as error:
+            log.warning("keys not read", error=type(error).__name__)
+            wait = min(self._refetch_seconds, RETRY_SECONDS)
+        else:
+            found = {key.kid: key for key in keys.keys if key.kid}
+            if not self._keys.keys() <= found.keys():
+                self._verified.clear()  # tokens of a key that was withdrawn among them
+            self._keys = found
+            wait = self._refetch_seconds
+        self._read_again_at = time.monotonic() + wait
+        self._stale_at = time.time() + self._keep_seconds
 
 
 class Admits(Protocol):

@@ -23,7 +23,7 @@ PublicKey: TypeAlias = ECKey | RSAKey | OKPKey
 _KINDS: dict[str, type[PublicKey]] = {"EC": ECKey, "RSA": RSAKey, "OKP": OKPKey}
 _CURVES = {"EC": "P-256", "OKP": "Ed25519"}
 #: What the library raises for odd members, and JSON that is nested too deep.
-_WRONG = (JoseError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+WRONG = (JoseError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 class InvalidJwt(ValueError):
@@ -47,19 +47,19 @@ def unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Header and claims of a JWT that nobody has verified. Raises InvalidJwt."""
     try:
         parts = jws.extract_compact(token.encode(), registry=_REGISTRY)
-        header, claims = parts.headers(), json.loads(parts.payload or b"")
-    except _WRONG as error:
+        header, claims = dict(parts.headers()), json.loads(parts.payload or b"")
+    except WRONG as error:
         raise InvalidJwt("This is no JWT.") from error
     if not isinstance(claims, dict):
         raise InvalidJwt("The claims of the JWT are no object.")
-    return dict(header), claims
+    return header, claims
 
 
 def verified(token: str, key: PublicKey | KeySet) -> tuple[dict[str, Any], dict[str, Any]]:
     """Header and claims of a JWT that one of the keys signed. Raises InvalidJwt."""
     try:
         decoded = jwt.decode(token, key, registry=_REGISTRY)
-    except _WRONG as error:
+    except WRONG as error:
         raise InvalidJwt("The JWT is not signed with this key, by one of the algorithms.") from error
     return dict(decoded.header), dict(decoded.claims)
 
@@ -79,7 +79,7 @@ def public_key(jwk: object) -> PublicKey:
             size, exponent = key.public_key.key_size, key.public_key.public_numbers().e
         else:
             curve = key.curve_name
-    except _WRONG as error:
+    except WRONG as error:
         raise InvalidKey("one of the keys is no JWK") from error
     if isinstance(key, RSAKey):
         if not SMALLEST_RSA <= size <= LARGEST_RSA or exponent >= LARGEST_EXPONENT:

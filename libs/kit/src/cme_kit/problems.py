@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from cme_kit.methods import allowed_at
 from cme_kit.mongo import PyMongoError, is_passing
+from cme_kit.telemetry import shown_path
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_BASE = "https://clustereducation.example/problems/"
@@ -180,15 +181,19 @@ def install_problem_handlers(app: FastAPI) -> None:
         if not is_passing(error):
             return await unexpected(request, error)
         # Whether a commit was made may be unknown; repeated with its Idempotency-Key, a request still acts once.
-        log.warning("the database did not answer", path=request.url.path, error=type(error).__name__)
+        log.warning("the database did not answer", path=_path(request), error=type(error).__name__)
         waiting = Unavailable("The database does not answer right now; send the same request again in a moment.")
         return problem_response(waiting.status, waiting.code, waiting.detail, headers=waiting.headers)
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
-        log.error("unexpected error", path=request.url.path, exc_info=error)
+        log.error("unexpected error", path=_path(request), exc_info=error)
         detail = "Something failed on our side. Quote the trace_id to us."
         return problem_response(InternalError.status, InternalError.code, detail)
+
+
+def _path(request: Request) -> str:
+    return shown_path(request.url.path, getattr(request.scope.get("route"), "path", ""))
 
 
 def retry_after_seconds(seconds: float) -> str:

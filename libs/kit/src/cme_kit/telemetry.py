@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from collections.abc import Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from fastapi import FastAPI
@@ -16,11 +18,13 @@ from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Span as RecordedSpan
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Decision
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.util.types import AttributeValue
+from starlette.types import Scope
 
 from cme_kit.settings import DeployableSettings
 
@@ -38,22 +42,29 @@ def _add_trace_id(_logger: Any, _name: str, entry: MutableMapping[str, Any]) -> 
 
 
 def configure_logging(service: str, log_format: str) -> None:
-    """Structured lines on standard output with service, level, time and trace id."""
+    """Structured lines on standard output with service, level, time and trace id; those of libraries as well."""
     renderer: Any = structlog.processors.JSONRenderer() if log_format == "json" else structlog.dev.ConsoleRenderer()
+    about: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_trace_id,
+        structlog.processors.format_exc_info,
+    ]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _add_trace_id,
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
+        processors=[*about, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    of_libraries = logging.StreamHandler(sys.stdout)
+    of_libraries.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *about],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[of_libraries])
 
 
 class _Described(Resource):
@@ -108,8 +119,24 @@ def start_tracing(service: str, settings: DeployableSettings) -> Tracing | None:
 
 
 def trace_requests(app: FastAPI) -> None:
-    """A server span per request, named by its route."""
-    FastAPIInstrumentor.instrument_app(app, excluded_urls=UNTRACED, exclude_spans=["receive", "send"])
+    """A server span per request, named by its route; no query is in it and no path that is a secret."""
+    FastAPIInstrumentor.instrument_app(
+        app, excluded_urls=UNTRACED, exclude_spans=["receive", "send"], server_request_hook=_hide_secrets
+    )
+
+
+def _hide_secrets(span: Span, scope: Scope) -> None:
+    if not isinstance(span, RecordedSpan):  # nobody records it
+        return
+    told = span.attributes or {}
+    path = shown_path(scope["path"], str(told.get("http.route", "")))
+    url = urlsplit(str(told.get("http.url", "")))._replace(path=path, query="").geturl()
+    span.set_attributes({"http.target": path, "http.url": url})
+
+
+def shown_path(path: str, route: str) -> str:
+    """A path as logs and traces may show it: of one that carries a token, its template."""
+    return route if "{token}" in route else path
 
 
 def current_traceparent() -> str | None:

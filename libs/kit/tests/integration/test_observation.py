@@ -17,9 +17,15 @@ from cme_kit.http import service_router
 from cme_kit.mongo import Database
 from cme_kit.outbox import Transaction
 from cme_kit.platform import Platform, open_platform
+from cme_kit.problems import install_problem_handlers
 from cme_kit.streams import dead_letters_of, stream_name
+from cme_kit.telemetry import trace_requests
 from cme_kit.testing import Bus, Engines, RunningService, Tokens, eventually, free_port, running
 from fastapi import FastAPI
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client.parser import text_string_to_metric_families
 
 OPERATIONS = "/outreach/v1/operations/consumers"
@@ -200,3 +206,31 @@ async def test_only_an_operator_reads_the_figures_of_the_consumers(outreach: Out
 
     assert (await outreach.running.http.get(OPERATIONS)).status_code == 401
     assert (await outreach.running.http.get(OPERATIONS, headers=other)).status_code == 403
+
+
+async def test_no_query_and_no_secret_of_a_path_is_in_a_span(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spans, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    app = FastAPI()
+    install_problem_handlers(app)
+
+    @app.get("/unsubscribe/{token}")
+    async def unsubscribe(token: str) -> None:
+        raise RuntimeError("odd")
+
+    @app.get("/things/{thing_id}")
+    async def thing(thing_id: str) -> str:
+        return thing_id
+
+    trace_requests(app)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://cme.test") as http:
+        for path in ("/unsubscribe/s3cret?code=s3cret", "/things/1?code=s3cret", "/nothing?code=s3cret"):
+            await http.get(path)
+
+    told = [dict(span.attributes or {}) for span in spans.get_finished_spans()]
+    assert [attributes["http.target"] for attributes in told] == ["/unsubscribe/{token}", "/things/1", "/nothing"]
+    assert "s3cret" not in str(told) + capsys.readouterr().out

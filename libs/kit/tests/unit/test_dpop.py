@@ -45,6 +45,11 @@ def test_a_proof_names_the_key_that_signed_it(key: Any, algorithm: str) -> None:
     assert proof.thumbprint == key.thumbprint()
 
 
+@pytest.mark.parametrize("ahead", [-LIFETIME, 0, 10])
+def test_clocks_may_differ_by_ten_seconds(ahead: int) -> None:
+    assert check_proof([a_proof(iat=NOW + ahead)], "POST", URL, NOW).proof_id == "one"
+
+
 @pytest.mark.parametrize(
     "htu",
     [
