@@ -173,6 +173,23 @@ def test_a_deployable_runs_without_privileges(compose: dict[str, Any], deployabl
     assert container["resources"]["limits"]["memory"]
 
 
+def test_the_gateways_replicas_share_a_folder_for_their_keys_that_they_write_to(compose: dict[str, Any]) -> None:
+    deployment = manifest_of("gateway", "Deployment")["spec"]
+    pod, container = deployment["template"]["spec"], container_of("gateway")
+    claim = manifest_of("gateway", "PersistentVolumeClaim")
+
+    folder = next(entry["value"] for entry in container["env"] if entry["name"] == "CME_SIGNING_KEYS_DIR")
+    mount = next(mount for mount in container["volumeMounts"] if mount["mountPath"] == folder)
+    volume = next(volume for volume in pod["volumes"] if volume["name"] == mount["name"])
+
+    assert mount.get("readOnly", False) is False
+    assert volume["persistentVolumeClaim"] == {"claimName": claim["metadata"]["name"]}
+    assert deployment["replicas"] > 1
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+    gateway = compose["services"]["gateway"]
+    assert f"gateway-keys:{gateway['environment']['CME_SIGNING_KEYS_DIR']}" in gateway["volumes"]
+
+
 def test_images_are_pinned_by_version(
     compose: dict[str, Any], clustered: dict[str, Any], sandbox: dict[str, Any]
 ) -> None:
