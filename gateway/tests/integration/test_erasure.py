@@ -55,3 +55,18 @@ def test_an_erased_person_has_no_account_and_no_token(
     assert gateway.http.get("/assessment/v1/x", headers=still).status_code == 200
     with MongoClient[dict[str, Any]](engines.mongo_url) as client:
         assert client.gateway.audit_entries.count_documents({"act": "account.removed", "subject": person.subject}) == 1
+
+
+def test_who_comes_after_an_erased_person_is_somebody_else(
+    gateway: Any, engines: Engines, happenings: Happenings
+) -> None:
+    person = gateway.person()
+    happenings.state((person.subject, PersonErased(person_id=person.subject)))
+    deadline = time.monotonic() + 30
+    while kept_of(engines, person) and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+    successor = gateway.person(username=person.username)
+
+    assert kept_of(engines, person) == {}
+    assert successor.subject != person.subject

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+import re
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
+from gateway.clients.service import Clients
 from gateway.oauth.inspection import Inspection
+from structlog.testing import CapturingLogger
 
 GRANT = {"grant_type": "client_credentials"}
 API = "/enrolment/v1/applications/app_1"
@@ -27,9 +31,10 @@ def test_a_line_says_when_where_and_in_which_trace(gateway_process: Any, log: An
     answer = gateway_process.http.get(API)
 
     refused = next(line for line in log() if line["event"] == "refused")
-    assert datetime.fromisoformat(refused["timestamp"]).tzinfo is not None
+    assert datetime.fromisoformat(refused["timestamp"]).utcoffset() == timedelta(0)
     assert (refused["level"], refused["status"], refused["code"]) == ("info", 401, answer.json()["code"])
-    assert refused.get("trace_id") == answer.json().get("trace_id")
+    assert re.fullmatch("[0-9a-f]{32}", refused["trace_id"])
+    assert refused["trace_id"] == answer.json()["trace_id"]
 
 
 def test_no_secret_of_a_grant_is_in_the_log(gateway_process: Any, log: Any, tmp_path: Path, helpers: Any) -> None:
@@ -77,14 +82,49 @@ def test_what_a_caller_sends_makes_no_line_of_its_own(gateway_process: Any, log:
     assert "forged" not in [line["event"] for line in log()]
 
 
-def test_an_unexpected_error_is_logged_and_not_told(another_gateway: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fails(*_arguments: Any) -> Any:
-        raise RuntimeError("a secret detail")
+async def fails(*_arguments: Any, **_more: Any) -> Any:
+    raise RuntimeError("a secret detail")
 
-    monkeypatch.setattr(Inspection, "introspect", fails)
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The lines that a module of a gateway in this process writes from now on."""
+
+    def begin(module: str) -> Any:
+        logger = CapturingLogger()
+        monkeypatch.setattr(f"{module}.log", structlog.wrap_logger(logger))
+        return lambda: [json.loads(call.args[0]) for call in logger.calls]
+
+    return begin
+
+
+def test_an_unexpected_error_is_logged_and_not_told(
+    another_gateway: Any, written: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Inspection, "revoke", fails)
     gateway = another_gateway()
+    lines = written("gateway.oauth.wire")
 
-    answer = gateway.http.post("/oauth/introspect", data={"token": "x"}, auth=gateway.machine())
+    answer = gateway.http.post("/oauth/revoke", data={"token": "x"}, auth=gateway.machine())
 
     assert (answer.status_code, answer.json()["error"]) == (500, "server_error")
     assert "secret detail" not in answer.text
+    [line] = [line for line in lines() if line["event"] == "unexpected error"]
+    assert (line["level"], line["path"]) == ("error", "/oauth/revoke")
+    assert re.fullmatch("[0-9a-f]{32}", line["trace_id"])
+    assert "RuntimeError: a secret detail" in line["exception"]
+
+
+def test_an_unexpected_error_of_the_api_is_in_the_log_under_the_trace_that_is_told(
+    another_gateway: Any, written: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Clients, "page", fails)
+    gateway = another_gateway()
+    lines = written("cme_kit.problems")
+
+    answer = gateway.http.get("/gateway/v1/clients", headers=gateway.registrar())
+
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    [line] = [line for line in lines() if line["event"] == "unexpected error"]
+    assert line["trace_id"] == answer.json()["trace_id"]
+    assert "RuntimeError: a secret detail" in line["exception"]

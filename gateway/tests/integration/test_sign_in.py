@@ -85,6 +85,24 @@ def test_pages_cannot_be_framed_and_cookies_are_http_only(gateway: Any, helpers:
     assert "samesite=lax" in cookies
 
 
+def test_pages_tell_other_sites_nothing_and_hold_no_token(gateway: Any, helpers: Any) -> None:
+    app, person = gateway.app(scopes=["openid", "enrolment.people:write"]), gateway.person()
+    asked = person.authorize(app, helpers.pkce()[1])
+    sign_in = person.browser.get(asked.headers["location"])
+    consent = person.consent_page(app, helpers.pkce()[1])
+    tokens = person.tokens(app)
+    account = person.browser.get("/account")
+
+    secret = [tokens[name] for name in ("access_token", "refresh_token", "id_token")]
+    secret.append(person.browser.cookies["cme_session"])
+    for page in (sign_in, consent, account):
+        assert page.status_code == 200
+        assert page.headers["referrer-policy"] == "no-referrer"
+        assert "default-src 'self';" in page.headers["content-security-policy"]
+        assert [token for token in secret if token in page.text] == []
+        assert "eyJ" not in page.text  # how every JWT begins
+
+
 def test_signing_out_ends_the_session(gateway: Any, helpers: Any) -> None:
     app, person = gateway.app(), gateway.person()
     page = person.consent_page(app, helpers.pkce()[1])

@@ -168,6 +168,14 @@ def test_a_signed_assertion_is_accepted_for_the_issuer_and_the_endpoint(gateway:
     assert signer.ask(signer.assertion(aud=gateway.url + path)).status_code == 200
 
 
+# Over a minute by what the request takes itself: the bound of 60 s is of whole seconds.
+@pytest.mark.parametrize(("ahead", "status"), [(10, 200), (65, 401)])
+def test_a_clock_may_be_ten_seconds_ahead_and_no_minute(gateway: Any, ahead: int, status: int) -> None:
+    signer, moment = Signer(gateway), int(time.time()) + ahead
+
+    assert signer.ask(signer.assertion(iat=moment, nbf=moment, exp=moment + 60)).status_code == status
+
+
 def test_an_assertion_is_accepted_once(gateway: Any) -> None:
     signer = Signer(gateway)
     assertion = signer.assertion()

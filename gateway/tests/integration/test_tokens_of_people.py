@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 import warnings
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from authlib.deprecate import AuthlibDeprecationWarning
+from cme_kit.testing import Engines
+from pymongo import MongoClient
 
 with warnings.catch_warnings():
     # It asks for httpx2, a package that nothing else here needs.
@@ -17,10 +21,13 @@ with warnings.catch_warnings():
     from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 
-def scopes_of(token: str) -> set[str]:
+def claims_of(token: str) -> dict[str, Any]:
     payload = token.split(".")[1]
-    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    return set(claims["scope"].split())
+    return dict(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
+
+
+def scopes_of(token: str) -> set[str]:
+    return set(claims_of(token)["scope"].split())
 
 
 def refresh(gateway: Any, app: str, token: str, **extra: str) -> Any:
@@ -46,6 +53,32 @@ def test_a_person_allows_an_app_and_it_gets_a_token(gateway: Any, helpers: Any) 
     assert token.json()["refresh_token"]
     assert scopes_of(token.json()["access_token"]) == set(token.json()["scope"].split())
     assert status_at_the_edge(gateway, token.json()["access_token"]) == 200
+
+
+def test_the_consent_page_says_who_asks_for_what_and_for_how_long(gateway: Any, helpers: Any) -> None:
+    app = gateway.app(name="Cluster calendar", redirect_uris=["https://calendar.example:8443/callback"])
+    asked = {"redirect_uri": "https://calendar.example:8443/callback"}
+    wanted = "enrolment.people:write enrolment.applications:submit"
+
+    page = gateway.person("applicant").consent_page(app, helpers.pkce()[1], scope=wanted, **asked)
+
+    assert page.status_code == 200
+    for shown in (
+        *("Cluster calendar asks for access", "You return to calendar.example:8443."),
+        *("Keep your name, e-mail address and language up to date", "Apply in your name"),
+        "Allow for 90 days",
+    ):
+        assert shown in page.text
+    assert page.text.count("<li><svg") == 2
+    assert "See transcripts and results" not in page.text  # the app has it and did not ask for it
+
+
+def test_a_nonce_of_64_characters_is_in_the_id_token(gateway: Any) -> None:
+    nonce = "n0-_" * 16
+
+    tokens = gateway.person().tokens(gateway.app(scopes=["openid"]), scope="openid", nonce=nonce)
+
+    assert claims_of(tokens["id_token"])["nonce"] == nonce
 
 
 def test_a_persons_scopes_are_those_of_role_and_client_and_request(gateway: Any) -> None:
@@ -156,6 +189,21 @@ def test_a_refresh_narrows_and_never_widens(gateway: Any) -> None:
 
     assert (wider.status_code, wider.json()["error"]) == (400, "invalid_scope")
     assert scopes_of(same.json()["access_token"]) == {"enrolment.people:write"}
+
+
+def test_a_refresh_token_ends_with_its_grant_although_it_was_renewed(gateway: Any, engines: Engines) -> None:
+    app, person = gateway.app(), gateway.person()
+    first = person.tokens(app)
+    ends = datetime.now(UTC) + timedelta(seconds=1)
+    with MongoClient[dict[str, Any]](engines.mongo_url) as client:  # the 90 days of the grant are nearly over
+        client["gateway"]["refresh_tokens"].update_many({"client_id": app}, {"$set": {"grant_expires": ends}})
+
+    renewed = refresh(gateway, app, first["refresh_token"])
+    time.sleep(max(0.0, (ends - datetime.now(UTC)).total_seconds()) + 0.01)
+    late = refresh(gateway, app, renewed.json()["refresh_token"])
+
+    assert renewed.status_code == 200
+    assert (late.status_code, late.json()["error"]) == (400, "invalid_grant")
 
 
 def test_a_token_with_nothing_left_in_it_is_not_given(gateway: Any) -> None:
