@@ -1,4 +1,4 @@
-"""Third policy: the token. Verified and remembered; the services verify it again and decide about scopes."""
+"""The policy of tokens: verified and remembered; the services verify them again and decide about scopes."""
 
 from __future__ import annotations
 

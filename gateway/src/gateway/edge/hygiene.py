@@ -1,4 +1,4 @@
-"""Second policy: headers. No client decides who it is, and hop-by-hop headers end here (RFC 9110 section 7.6.1)."""
+"""The policy of headers: no client decides who it is, and hop-by-hop headers end here (RFC 9110 section 7.6.1)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ CLAIMS = frozenset(
 CLAIM_PREFIXES = (b"x-user", b"x-client", b"x-org", b"x-forwarded", b"x-auth", b"x-remote", b"x-tenant", b"x-envoy")
 #: Set anew by the edge: the length of the body it sends, the upstream's host, its own trace.
 OWN = frozenset({b"host", b"content-length", b"traceparent", b"tracestate", b"baggage"})
-#: A session of the sign-in pages is no business of a service.
-SESSION = b"cookie"
+#: What the gateway remembers of a browser is no business of a service, but for the language of pages.
+COOKIES = b"cookie"
+OWN_COOKIES, LANGUAGE = (b"cme_", b"__Host-cme_"), b"cme_language="
 DROPPED = HOP_BY_HOP | CLAIMS | OWN
 FROM_UPSTREAM = HOP_BY_HOP | {b"server", b"date", b"x-powered-by", b"via"}
 #: Who may read an answer is decided here, by the origins of clients.
@@ -37,8 +38,8 @@ def request_headers(headers: Headers, client: str, host: bytes, scheme: bytes) -
     for name, value in headers:
         if name in DROPPED or name in named or name.startswith(CLAIM_PREFIXES):
             continue
-        if name == SESSION:
-            if cookies := _without_session(value):
+        if name == COOKIES:
+            if cookies := _without_own(value):
                 kept.append((name, cookies))
             continue
         kept.append((name, value))
@@ -62,6 +63,8 @@ def _connection_options(headers: Headers) -> frozenset[bytes]:
     return options
 
 
-def _without_session(cookies: bytes) -> bytes:
+def _without_own(cookies: bytes) -> bytes:
     parts = (part.strip() for part in cookies.split(b";"))
-    return b"; ".join(part for part in parts if part and b"cme_session=" not in part and b"cme_form=" not in part)
+    return b"; ".join(
+        part for part in parts if part.startswith(LANGUAGE) or (part and not part.startswith(OWN_COOKIES))
+    )

@@ -1,4 +1,4 @@
-"""First policy: sizes and syntax. What two parsers could read differently is refused (RFC 9112 section 11)."""
+"""The policy of sizes and syntax: what two parsers could read differently is refused (RFC 9112 section 11)."""
 
 from __future__ import annotations
 

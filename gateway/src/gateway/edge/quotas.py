@@ -1,4 +1,4 @@
-"""Fifth policy: how much in a day. Counted per client and group of routes, common to all replicas."""
+"""The policy of quotas: how much in a day. Counted per client and group of routes, common to all replicas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fourth policy: how often. The generic cell rate algorithm, in this process, per caller and group of routes.
+"""The policy of rates: how often. The generic cell rate algorithm, in this process, per caller and group of routes.
 
 Replicas each count for themselves: the rate protects a service from one caller. The quota of a day is common to all.
 """

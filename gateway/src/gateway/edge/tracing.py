@@ -1,4 +1,4 @@
-"""Last policy: one server span per request, and the trace context for the service (W3C Trace Context)."""
+"""The policy of traces: one server span per request, and the trace context for the service (W3C Trace Context)."""
 
 from __future__ import annotations
 
