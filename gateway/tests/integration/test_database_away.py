@@ -72,6 +72,7 @@ def test_every_flow_is_answered_and_goes_on_afterwards(
         "code_challenge_method": "S256",
     }
     metadata = {"client_name": "An app", "redirect_uris": ["https://app.example/callback"]}
+    page = {"Origin": "https://page.example"}
     query = {**pushed, "client_id": app, "redirect_uri": helpers.callback}
 
     def post(path: str, **sent: Any) -> httpx.Response:
@@ -98,6 +99,10 @@ def test_every_flow_is_answered_and_goes_on_afterwards(
         "a registration": lambda: post("/oauth/register", json=metadata),
         "who it is": lambda: get("/oauth/userinfo", headers={"Authorization": f"Bearer {tokens['access_token']}"}),
         "an authorization": lambda: get(REQUESTED, params=query, cookies=dict(person.browser.cookies)),
+        "a token for a page": lambda: post(
+            "/oauth/token", data={"grant_type": "client_credentials"}, auth=machine, headers=page
+        ),
+        "a form of a page": lambda: post("/outreach/unsubscribe/x", headers=page),
         "a call": lambda: get("/enrolment/v1/applications/app_1", headers=bearer),
     }
     gateway.http.timeout = httpx.Timeout(40)
@@ -119,6 +124,8 @@ def test_every_flow_is_answered_and_goes_on_afterwards(
         "a registration": away,
         "who it is": away,
         "an authorization": away,
+        "a token for a page": 200,
+        "a form of a page": away,
         "a call": 200,
     }
     assert all(answer.headers.get("retry-after") for answer in answers.values() if answer.status_code == away)

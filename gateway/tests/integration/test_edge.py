@@ -52,7 +52,7 @@ def test_nobody_tells_a_service_who_they_are(gateway: Any) -> None:
         "Connection": "keep-alive, X-Secret",
         "X-Secret": "hop",
         "TE": "trailers",
-        "Cookie": "cme_session=stolen; cme_language=sv; cme_form=x",
+        "Cookie": "cme_session=stolen; __Host-cme_session=s; cme_upstream=me; theirs=1; cme_language=sv; cme_form=x",
     }
 
     anonymous = gateway.http.get(PATH, headers=forged)
@@ -68,7 +68,7 @@ def test_nobody_tells_a_service_who_they_are(gateway: Any) -> None:
     assert known["x-forwarded-for"] == "127.0.0.1"
     assert known["x-forwarded-host"] == urlsplit(gateway.url).netloc
     assert known["x-forwarded-proto"] == "http"
-    assert known["cookie"] == "cme_language=sv"
+    assert known["cookie"] == "theirs=1; cme_language=sv"
 
 
 def test_whatever_connection_names_ends_at_the_edge(gateway: Any, echo: Any) -> None:

@@ -40,6 +40,15 @@ def test_a_client_that_used_its_day_waits_for_midnight_and_others_do_not(another
     assert gateway.http.get(PATH, headers=second).status_code == 200
 
 
+def test_who_may_not_is_counted_as_well(another_gateway: Any) -> None:
+    gateway = another_gateway(quota_per_day=2)
+    bearer = gateway.bearer(gateway.machine("credentials.awards:read"))
+
+    answers = [gateway.http.get(PATH, headers=bearer) for _ in range(3)]
+
+    assert [answer.json()["code"] for answer in answers] == [*["insufficient_scope"] * 2, "quota_exceeded"]
+
+
 def test_groups_of_routes_are_counted_apart(another_gateway: Any) -> None:
     gateway = another_gateway(quota_per_day=1)
     bearer = gateway.bearer(gateway.machine("enrolment.applications:read", "credentials.awards:read"))

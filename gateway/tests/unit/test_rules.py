@@ -13,6 +13,7 @@ from gateway.clients.domain import Client, is_redirect_uri
 from gateway.edge.allowances import Bounds
 from gateway.edge.rates import Rates, TooManyRequests
 from gateway.edge.tracing import remote_parent
+from gateway.networks import network_of
 from gateway.oauth.keys import SigningKeys
 from gateway.oauth.scopes import IDENTITY, MACHINE_SCOPES, ROLES, SCOPES
 from gateway.peppered import Pepper
@@ -147,3 +148,17 @@ def test_an_unknown_setting_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> 
 
     with pytest.raises(SettingsError, match="CME_NO_SUCH_THING"):
         Settings.load()
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_addresses_of_one_subscriber_are_counted_together(address: str, network: str) -> None:
+    assert network_of(address) == network

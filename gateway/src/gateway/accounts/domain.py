@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from gateway.networks import network_of
+
 #: This many wrong passwords in a row are a person; more are a machine.
 FREE_FAILURES = 5
 LONGEST_WAIT = timedelta(minutes=15)
@@ -63,6 +65,11 @@ class Visit:
     browser: str
     system: str
     address: str
+
+    @property
+    def network(self) -> str:
+        """By what requests from there are counted."""
+        return network_of(self.address)
 
 
 @dataclass(frozen=True)

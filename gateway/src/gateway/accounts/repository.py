@@ -135,8 +135,8 @@ class FailureRepository:
         return int(row["failures"]) if row else 1
 
     async def block(self, key: str, until: datetime) -> None:
-        """Block a name for a while."""
-        await self._failures.update({"_id": key}, {"$set": {"blocked_until": until}})
+        """Block a name for a while; of two at once the longer one counts."""
+        await self._failures.update({"_id": key}, {"$max": {"blocked_until": until}})
 
     async def forget(self, key: str) -> None:
         """The right password was given."""

@@ -147,11 +147,11 @@ class Accounts:
 
         Throttling counts per name, whether or not it exists, so that it tells nothing either, and per client address.
         """
-        if wait := await self._throttle.wait(FAILURES_FROM, visit.address):
+        if wait := await self._throttle.wait(FAILURES_FROM, visit.network):
             return Throttled(wait)
         account = await self.verify(username, password)
         if account is None:
-            await self._throttle.take(FAILURES_FROM, visit.address)
+            await self._throttle.take(FAILURES_FROM, visit.network)
         if account is None or isinstance(account, Throttled):
             return account
         cookie, session = await self._sessions.begin(account.subject, Method.PASSWORD, visit, instead_of=instead_of)
@@ -172,7 +172,8 @@ class Accounts:
                 await self._failures.block(key, now + wait)
             # A name that nobody has may be a password typed in the wrong field, so it is not written down.
             subject = account.subject if account else "nobody"
-            await self._audit.record(Act.SIGN_IN_FAILED, actor=SYSTEM, subject=subject)
+            details = {"method": Method.PASSWORD.value}
+            await self._audit.record(Act.SIGN_IN_FAILED, actor=SYSTEM, subject=subject, details=details)
             return None
         if blocked_until is not None:
             await self._failures.forget(key)

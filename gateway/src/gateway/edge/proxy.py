@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import structlog
 from cme_kit.deadlines import DeadlineExceeded
 from cme_kit.metrics import NO_ROUTE, observe_request
-from cme_kit.problems import NotFound, ServiceError
+from cme_kit.mongo import PyMongoError, is_passing
+from cme_kit.problems import DATABASE_AWAY, NotFound, ServiceError, Unavailable
 from starlette.types import Receive, Scope, Send
 
 from gateway.edge import bodies, cors, quotas
@@ -22,6 +23,7 @@ from gateway.edge.limits import Noted, check_head, declared_length, only
 from gateway.edge.rates import Rates
 from gateway.edge.routes import SANDBOX, Route, Routes
 from gateway.edge.tracing import Spans
+from gateway.networks import network_of
 from gateway.usage.domain import Place
 from gateway.usage.ledger import Ledger
 from gateway.usage.service import Seen, Usage
@@ -71,11 +73,8 @@ class Edge:
             await self._refuse(exchange, late, scope, receive, send)
         except ClientGone:
             exchange.status = 499
-        except Exception:
-            log.exception("unexpected error", path=_shown(exchange, scope))
-            failed = ServiceError("Something failed on our side. Quote the trace_id to us.")
-            failed.code, failed.status = "internal_error", 500
-            await self._refuse(exchange, failed, scope, receive, send)
+        except Exception as error:  # noqa: BLE001 -- whatever it was, who asked gets an answer
+            await self._refuse(exchange, _failure(error, _shown(exchange, scope)), scope, receive, send)
         finally:
             self._record(exchange, scope, began)
 
@@ -93,14 +92,19 @@ class Edge:
         public = route.is_public(method, exchange.path)
         origin = only(noted, b"origin")
         address = scope["client"][0] if scope["client"] else "unknown"
+        network = network_of(address)
         if method == "OPTIONS" and origin is not None:
             wanted = only(noted, b"access-control-request-method")
             if wanted is not None:
-                self._count(exchange, route, None, address)
+                self._count(exchange, route, None, network)
                 await self._preflight(exchange, route, origin, wanted.decode("latin-1"), send)
                 return
-        admission = await self._admit(exchange, scope, noted, address, public=public)
-        self._count(exchange, route, admission, address)
+        admission = await self._admit(exchange, scope, noted, network, public=public)
+        self._count(exchange, route, admission, network)
+        if admission is None:
+            await self._open_to(exchange, method, origin)
+        elif not public:
+            check_scope(admission.principal, route.service)
         if exchange.body.length == 0:
             exchange.body.read = True
         else:
@@ -120,25 +124,21 @@ class Edge:
         return route
 
     async def _admit(
-        self, exchange: Exchange, scope: Scope, noted: Noted, address: str, *, public: bool
+        self, exchange: Exchange, scope: Scope, noted: Noted, network: str, *, public: bool
     ) -> Admission | None:
         assert exchange.api is not None
         assert exchange.route is not None
-        method, origin = scope["method"], only(noted, b"origin")
+        origin = only(noted, b"origin")
         try:
-            admission = await exchange.api.gate.admit(method, scope["raw_path"], noted, public=public)
+            admission = await exchange.api.gate.admit(scope["method"], scope["raw_path"], noted, public=public)
         except ServiceError:
             # Who guesses tokens is counted as somebody without one.
-            self._count(exchange, exchange.route, None, address)
+            self._count(exchange, exchange.route, None, network)
             # Pages that may call at all are told why they may not now.
             if origin is not None and await self._policies.origins.has(origin.decode("latin-1")):
                 exchange.cors = cors.allowed(origin)
             raise
         if admission is None:
-            if method in READS:
-                exchange.cors = cors.allowed(b"*")
-            elif origin is not None and await self._policies.origins.has(origin.decode("latin-1")):
-                exchange.cors = cors.allowed(origin)
             self._begin_span(exchange, scope, None)
             return None
         if origin is not None and origin.decode("latin-1") in admission.client.origins:
@@ -147,16 +147,21 @@ class Edge:
         exchange.place = Place(admission.client.client_id, exchange.route.group)
         # Only somebody we know may continue a trace: others could write into anybody's.
         self._begin_span(exchange, scope, only(noted, b"traceparent"))
-        if not public:
-            check_scope(admission.principal, exchange.route.service)
         return admission
 
-    def _count(self, exchange: Exchange, route: Route, admission: Admission | None, address: str) -> None:
+    async def _open_to(self, exchange: Exchange, method: str, origin: bytes | None) -> None:
+        """Which pages may read the answer to somebody without a token."""
+        if method in READS:
+            exchange.cors = cors.allowed(b"*")
+        elif origin is not None and await self._policies.origins.has(origin.decode("latin-1")):
+            exchange.cors = cors.allowed(origin)
+
+    def _count(self, exchange: Exchange, route: Route, admission: Admission | None, network: str) -> None:
         """Against the rate of the caller and the quota of the client. Raises TooManyRequests or QuotaExceeded."""
         place = exchange.place
         if admission is None or place is None:
             exchange.bounds = self._policies.routes.limits.of(route.group, None)
-            exchange.left = self._policies.rates.take(f"{route.group} {address}", exchange.bounds)
+            exchange.left = self._policies.rates.take(f"{route.group} {network}", exchange.bounds)
             return
         caller = f"{route.group} {place.client_id} {admission.principal.subject}"
         exchange.bounds = self._policies.routes.limits.of(route.group, place.client_id)
@@ -223,6 +228,16 @@ class Edge:
                 problem=exchange.problem,
             ),
         )
+
+
+def _failure(error: Exception, path: str) -> ServiceError:
+    if isinstance(error, PyMongoError) and is_passing(error):
+        log.warning("the database did not answer", path=path, error=type(error).__name__)
+        return Unavailable(DATABASE_AWAY)
+    log.error("unexpected error", path=path, exc_info=error)
+    failed = ServiceError("Something failed on our side. Quote the trace_id to us.")
+    failed.code, failed.status = "internal_error", 500
+    return failed
 
 
 def _shown(exchange: Exchange, scope: Scope) -> str:

@@ -6,6 +6,8 @@ origins that clients registered. The pages that people see answer no other page 
 
 from __future__ import annotations
 
+import structlog
+from cme_kit.mongo import PyMongoError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.edge.cors import Origins, allowed, preflight_answer, value_of
@@ -17,6 +19,7 @@ FOR_EVERYBODY = frozenset(
     }
 )
 FOR_APPS = frozenset({"/oauth/token", "/oauth/revoke", "/oauth/par", "/oauth/userinfo", "/oauth/register"})
+log = structlog.get_logger(__name__)
 
 
 class Crossing:
@@ -47,6 +50,9 @@ class Crossing:
     async def _readers(self, path: str, origin: bytes) -> bytes | None:
         if path in FOR_EVERYBODY:
             return b"*"
-        if path in FOR_APPS and await self._origins.has(origin.decode("latin-1")):
-            return origin
-        return None
+        try:
+            known = path in FOR_APPS and await self._origins.has(origin.decode("latin-1"))
+        except PyMongoError as error:
+            log.warning("an origin could not be looked up", error=type(error).__name__)
+            return None
+        return origin if known else None

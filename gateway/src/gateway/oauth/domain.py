@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=10)
+#: A revocation is remembered for longer: clocks differ, and a token may be made while its grant is revoked.
+REVOKED_FOR = ACCESS_TOKEN_LIFETIME + timedelta(minutes=1)
 CODE_LIFETIME = timedelta(seconds=60)
 #: A used code is remembered for so long, to notice that it is used again.
 CODE_MEMORY = timedelta(hours=1)

@@ -136,10 +136,10 @@ class Registrations:
         self._outbox = outbox
         self._recent: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
-    async def register(self, metadata: dict[str, Any], initial_token: str | None, address: str) -> dict[str, Any]:
+    async def register(self, metadata: dict[str, Any], initial_token: str | None, network: str) -> dict[str, Any]:
         """The registered client (RFC 7591 section 3.2.1). Raises OAuth2Error."""
         if initial_token is None:
-            self._count(address)
+            self._count(network)
         return await self._outbox.transaction(lambda tx: self._register(tx, metadata, initial_token))
 
     async def _register(self, tx: Transaction, metadata: dict[str, Any], initial_token: str | None) -> dict[str, Any]:
@@ -156,15 +156,15 @@ class Registrations:
         )
         return _answer(client, request, secret)
 
-    def _count(self, address: str) -> None:
+    def _count(self, network: str) -> None:
         now = time.monotonic()
-        began, count = self._recent.get(address, (now, 0))
+        began, count = self._recent.get(network, (now, 0))
         if now - began >= _PERIOD_SECONDS:
             began, count = now, 0
         if count >= _MOST:
             raise TooManyRegistrations("Too many clients were registered from here. Wait a minute.")
-        self._recent[address] = (began, count + 1)
-        self._recent.move_to_end(address)
+        self._recent[network] = (began, count + 1)
+        self._recent.move_to_end(network)
         if len(self._recent) > _MOST_ADDRESSES:
             self._recent.popitem(last=False)
 

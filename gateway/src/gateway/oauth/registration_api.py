@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from gateway.clients.schemas import OrganisationId, Scope
+from gateway.networks import network_of
 from gateway.oauth.registration import InvalidClientMetadata, InvalidInvitation, Invitations, Registrations
 
 public_router = APIRouter(include_in_schema=False)
@@ -39,8 +40,8 @@ async def register(
     scheme, _space, token = (authorization or "").partition(" ")
     if authorization is not None and (scheme.lower() != "bearer" or not token.strip()):
         raise InvalidInvitation("Send the initial access token as a Bearer token.")
-    address = request.client.host if request.client else "unknown"
-    answer = await registrations.register(metadata, token.strip() or None, address)
+    network = network_of(request.client.host) if request.client else "unknown"
+    answer = await registrations.register(metadata, token.strip() or None, network)
     return JSONResponse(answer, 201, NO_STORE)
 
 

@@ -11,6 +11,7 @@ from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error, Unauthorize
 from cme_kit.clock import Clock
 
 from gateway.clients.domain import Client
+from gateway.edge.limits import TARGET_LIMIT
 from gateway.oauth.authentication import ClientAuthentication
 from gateway.oauth.domain import PUSHED_LIFETIME, PushedRequest
 from gateway.oauth.minting import Mint
@@ -91,6 +92,9 @@ class PushedRequests:
         client = view.client
         if "request_uri" in values:
             raise InvalidRequestError("A pushed request cannot name another one.")
+        if client is not None and client.is_public and sum(map(len, values.values())) > TARGET_LIMIT:
+            # Anybody may push in the name of an app without a credential.
+            raise InvalidRequestError(f"Without a credential push at most {TARGET_LIMIT} characters.")
         if client is not None and "authorization_code" not in client.grant_types:
             raise UnauthorizedClientError("This client does not use the authorization code grant.")
         # A proof is welcome, not needed: it binds the code to its key (RFC 9449 section 10.1).

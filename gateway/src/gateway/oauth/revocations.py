@@ -8,7 +8,7 @@ from cme_kit.clock import Clock
 from cme_kit.mongo import Session
 from cme_kit.notices import Notice, Notices
 
-from gateway.oauth.domain import ACCESS_TOKEN_LIFETIME
+from gateway.oauth.domain import ACCESS_TOKEN_LIFETIME, REVOKED_FOR
 from gateway.oauth.repository import GrantRepository
 
 #: The kind of notice.
@@ -31,7 +31,7 @@ class Revocations:
 
     def lasts_until(self) -> datetime:
         """When a revocation of this moment may be forgotten: its last access token has expired then."""
-        return self._clock.now() + ACCESS_TOKEN_LIFETIME
+        return self._clock.now() + REVOKED_FOR
 
     async def store(self, key: str, expires: datetime, session: Session) -> None:
         """Revoke a token or a grant in the caller's transaction; `announce` it after the commit."""

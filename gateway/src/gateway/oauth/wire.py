@@ -33,7 +33,8 @@ LONGEST_FORM = 64 * 1024
 MOST_FIELDS = 50
 _ALWAYS = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), (b"pragma", b"no-cache")]
 _CHALLENGE = (b"www-authenticate", b'Basic realm="oauth"')
-#: Errors of a client that has proved who it is. All others may be anybody's, whoever they say they are.
+#: Errors that a client meets after it was authenticated; an app without a credential is taken at its word. All others
+#: may be anybody's, whoever they say they are.
 _OF_THE_CLIENT = frozenset(
     {
         *("invalid_grant", "invalid_scope", "invalid_target", "unauthorized_client"),
@@ -223,6 +224,7 @@ async def _body(receive: Receive) -> bytes:
 
 def _refusal(error: OAuth2Error, call: _Call | None) -> _Response:
     status, body, given = error()
+    log.info("refused", status=status, code=error.error)
     headers = [(name.lower().encode(), value.encode()) for name, value in given if name.lower() == "dpop-nonce"]
     if isinstance(error, InvalidClientError):
         # RFC 6749 section 5.2: 401, with a challenge for who tried the Authorization header.

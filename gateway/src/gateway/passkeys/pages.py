@@ -39,7 +39,7 @@ async def options_to_sign_in(
     request: Request, _: Everybody, __: OurForm, browser: BrowserHere, passkeys: PasskeysHere
 ) -> Response:
     """A challenge for this browser."""
-    return _options(await passkeys.options_to_sign_in(browser.form_token(request)[1], visit(request).address))
+    return _options(await passkeys.options_to_sign_in(browser.form_token(request)[1], visit(request).network))
 
 
 @router.post("/login/passkey")

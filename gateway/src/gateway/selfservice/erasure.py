@@ -11,7 +11,7 @@ from gateway.audit.domain import Act
 from gateway.audit.service import SYSTEM, Audit
 from gateway.mail.repository import LetterRepository
 from gateway.oauth.consent_repository import ConsentRepository
-from gateway.oauth.domain import ACCESS_TOKEN_LIFETIME
+from gateway.oauth.domain import REVOKED_FOR
 from gateway.passkeys.repository import PasskeyRepository
 from gateway.signup.repository import SignUpRepository
 from gateway.upstream.repository import LinkRepository
@@ -46,7 +46,7 @@ class Erasure:
         """Remove account, sessions, passkeys, links, consents and tokens, in the transaction that applies the event."""
         subject = event.person_id
         account = await self._accounts.find(subject, tx.session)
-        await self._consents.forget(subject, self._clock.now() + ACCESS_TOKEN_LIFETIME, tx.session)
+        await self._consents.forget(subject, self._clock.now() + REVOKED_FOR, tx.session)
         await self._sessions.end_all(subject, None, tx.session)
         if account is None:
             return

@@ -196,5 +196,5 @@ class SignUps:
         return None
 
     async def _throttled(self, username: str, visit: Visit) -> Throttled | None:
-        wait = await self._throttle.take(MAILS_FROM, visit.address) or await self._throttle.take(MAILS_TO, username)
+        wait = await self._throttle.take(MAILS_FROM, visit.network) or await self._throttle.take(MAILS_TO, username)
         return Throttled(wait) if wait else None

@@ -91,6 +91,7 @@ class Documents:
                 except ProviderUnavailable:
                     if not self._keys:
                         raise
+                    self._keys_read = time.monotonic() - KEPT_SECONDS + REFETCH_SECONDS
             return self._find(key_id)
 
     def _find(self, key_id: str | None) -> Key | None:

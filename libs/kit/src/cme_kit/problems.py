@@ -20,6 +20,7 @@ from cme_kit.telemetry import shown_path
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_BASE = "https://clustereducation.example/problems/"
+DATABASE_AWAY = "The database does not answer right now; send the same request again in a moment."
 log = structlog.get_logger(__name__)
 
 
@@ -182,7 +183,7 @@ def install_problem_handlers(app: FastAPI) -> None:
             return await unexpected(request, error)
         # Whether a commit was made may be unknown; repeated with its Idempotency-Key, a request still acts once.
         log.warning("the database did not answer", path=_path(request), error=type(error).__name__)
-        waiting = Unavailable("The database does not answer right now; send the same request again in a moment.")
+        waiting = Unavailable(DATABASE_AWAY)
         return problem_response(waiting.status, waiting.code, waiting.detail, headers=waiting.headers)
 
     @app.exception_handler(Exception)
