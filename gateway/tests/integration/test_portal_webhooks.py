@@ -12,7 +12,7 @@ from gateway.webhooks.offering import OFFERED
 
 from .developers import Developer, code, developer, form
 from .receivers import Happenings, Receiver, Reply, verify_v1, verify_v1a
-from .test_webhooks import CANCELLED, PUBLISHED, cancelled, eventually
+from .webhook_partners import CANCELLED, PUBLISHED, cancelled, eventually
 
 
 class Owner:

@@ -19,13 +19,7 @@ from gateway.webhooks.service import TooManyKeys, secret_of
 from standardwebhooks import WebhookVerificationError
 
 from .receivers import Receiver, Reply, verify_v1, verify_v1a
-from .webhook_rig import Rig, rigged
-
-SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
-
-
-def cancelled() -> OfferingCancelled:
-    return OfferingCancelled(offering_id=new_id("off"), programme_id=new_id("prg"), reason="Too few")
+from .webhook_rig import HOUR, MINUTE, SECOND, Rig, cancelled, rigged
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from typing import Any
 from uuid import uuid4
 
 from cme_contracts import CloudEvent, Event, event_type_of
+from cme_contracts.curriculum import OfferingCancelled
 from cme_contracts.envelope import SCHEMA_BASE
-from cme_kit.ids import new_event_id
+from cme_kit.ids import new_event_id, new_id
 from cme_kit.mongo import Database
 from cme_kit.notices import Notices
 from cme_kit.outbox import Outbox, Transaction
@@ -34,6 +35,12 @@ from gateway.webhooks.domain import State
 from gateway.webhooks.samples import Samples
 from gateway.webhooks.schemas import DeliveryWithAttempts, WebhookRequest, WebhookView
 from gateway.webhooks.service import Webhooks
+
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+
+
+def cancelled() -> OfferingCancelled:
+    return OfferingCancelled(offering_id=new_id("off"), programme_id=new_id("prg"), reason="Too few")
 
 
 class ManualClock:
@@ -138,7 +145,17 @@ class Rig:
         """Let time pass, then make the attempts that are due."""
         self.clock.move(after)
         await self.begin()
-        await self.parts.worker.idle()
+        await self.idle()
+
+    async def look(self) -> None:
+        """Make the attempts that this replica knows to be due."""
+        await self.parts.worker.look()
+        await self.idle()
+
+    async def idle(self) -> None:
+        """Wait until no attempt is being made."""
+        while tasks := self.parts.worker._tasks:
+            await asyncio.wait(tasks)
 
     async def delivery(self, client: Client, webhook: WebhookView, message_id: str) -> DeliveryWithAttempts:
         return await self.log.delivery(client, webhook.webhook_id, message_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cme_kit.mongo import Database, Document, Index, Session
@@ -25,6 +25,9 @@ INDEXES = (
 MOST_ATTEMPTS = 40
 #: The character after the `/` of an id.
 _AFTER_SLASH = "0"
+#: Before anything is due; rows without `due` are not after it.
+_EVER = datetime.fromtimestamp(0, UTC)
+_CANCELLED: Document = {"$set": {"state": State.CANCELLED.value}, "$unset": {"due": "", "claim": ""}}
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,9 @@ class DeliveryRepository:
         rows = await self._deliveries.find(filter_, sort=[("_id", -1)], limit=limit + 1)
         return [_delivery(row) for row in rows]
 
-    async def due(self, webhook_id: str, now: datetime, limit: int) -> list[Delivery]:
-        """What of a webhook is due, the longest waiting first."""
-        filter_ = {"webhook_id": webhook_id, "due": {"$lte": now}}
+    async def upcoming(self, webhook_id: str, limit: int) -> list[Delivery]:
+        """What of a webhook is due first, now or later."""
+        filter_ = {"webhook_id": webhook_id, "due": {"$gt": _EVER}}
         return [_delivery(row) for row in await self._deliveries.find(filter_, sort=[("due", 1)], limit=limit)]
 
     async def backlogs(self, now: datetime) -> list[Backlog]:
@@ -121,8 +124,12 @@ class DeliveryRepository:
     async def cancel(self, webhook_id: str, session: Session | None = None) -> int:
         """Give up what is pending of a webhook; how many."""
         pending = {"webhook_id": webhook_id, "state": State.PENDING.value}
-        change = {"$set": {"state": State.CANCELLED.value}, "$unset": {"due": "", "claim": ""}}
-        return await self._deliveries.update_many(pending, change, session)
+        return await self._deliveries.update_many(pending, _CANCELLED, session)
+
+    async def give_up(self, delivery: Delivery, token: str) -> None:
+        """Cancel a claimed delivery."""
+        mine = {"_id": _id(delivery.webhook_id, delivery.message_id), "claim": token}
+        await self._deliveries.update(mine, _CANCELLED)
 
     async def remove(self, webhook_id: str, session: Session | None = None) -> None:
         """Forget the deliveries of a webhook."""

@@ -1,4 +1,4 @@
-"""Disabling a webhook whose receiver is gone or has failed for days, and telling its owner."""
+"""How receivers do: disabling a webhook whose receiver is gone or has failed for days, and telling its owner."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gateway.audit.service import SYSTEM, Audit
 from gateway.clients.domain import Client
 from gateway.clients.service import Clients
 from gateway.webhooks.deliveries import DeliveryRepository
-from gateway.webhooks.domain import Attempt, Delivery, Reason, Status, Verdict, Webhook
+from gateway.webhooks.domain import Attempt, Delivery, Reason, State, Status, Verdict, Webhook
 from gateway.webhooks.fan_out import FanOut, message_of
 from gateway.webhooks.offering import DISABLED_TYPE
 from gateway.webhooks.repository import WebhookRepository
@@ -51,19 +51,32 @@ class Disabling:
         self._audit = audit
         self._clock = clock
 
-    async def disable(
-        self, webhook_id: str, verdict: Verdict, delivery: Delivery, token: str, attempt: Attempt
-    ) -> None:
-        """Keep the last attempt, disable the webhook, give up what is pending, and tell its owner by all ways there are."""
+    async def settle(
+        self, tried: Webhook, delivery: Delivery, token: str, attempt: Attempt, verdict: Verdict
+    ) -> Verdict:
+        """Keep an attempt and what it says of the receiver; the verdict that holds.
 
-        async def work(tx: Transaction) -> None:
-            await self._deliveries.settle(delivery, token, attempt, verdict, tx.session)
-            webhook = await self._webhooks.find(webhook_id, tx.session)
-            if webhook is None or webhook.status is not Status.ACTIVE or verdict.disable is None:
-                return  # its owner was quicker
-            await self._disable(tx, webhook, verdict, verdict.disable)
+        A webhook that ends gives up what is pending, and its owner is told by all ways there are. When its owner gave
+        it another address meanwhile, an answer of the old one ends neither the webhook nor the delivery.
+        """
 
-        await self._outbox.transaction(work)
+        async def work(tx: Transaction) -> Verdict:
+            webhook = await self._webhooks.find(tried.webhook_id, tx.session)
+            if webhook is None or webhook.url != tried.url:
+                there = verdict
+                if verdict.disable is not None:
+                    there = replace(verdict, state=State.PENDING, due=self._clock.now(), disable=None)
+                await self._deliveries.settle(delivery, token, attempt, there, tx.session)
+                return there
+            if not await self._deliveries.settle(delivery, token, attempt, verdict, tx.session):
+                return replace(verdict, disable=None)
+            if verdict.disable is None:
+                await self._webhooks.note_health(tried, verdict.failing_since, verdict.paused_until, tx.session)
+            else:
+                await self._disable(tx, webhook, verdict, verdict.disable)
+            return verdict
+
+        return await self._outbox.transaction(work)
 
     async def _disable(self, tx: Transaction, webhook: Webhook, verdict: Verdict, reason: Reason) -> None:
         now = self._clock.now()
@@ -75,7 +88,8 @@ class Disabling:
             failing_since=verdict.failing_since,
             disablings=webhook.disablings + 1,
         )
-        await self._webhooks.replace(disabled, webhook.revision, tx.session)
+        if not await self._webhooks.disable(disabled, tx.session):
+            return  # its owner was quicker
         await self._deliveries.cancel(webhook.webhook_id, tx.session)
         body = WebhookDisabled(
             webhook_id=webhook.webhook_id,

@@ -68,7 +68,7 @@ class State(StrEnum):
     DELIVERED = "delivered"
     #: Every attempt of the schedule failed.
     FAILED = "failed"
-    #: The webhook was disabled before.
+    #: The webhook or its client was disabled before, or the message is not kept any longer.
     CANCELLED = "cancelled"
 
 

@@ -68,10 +68,20 @@ class WebhookRepository:
             await self._webhooks.replace({"_id": webhook.webhook_id, "revision": revision}, row, session=session)
         )
 
-    async def note_health(self, webhook_id: str, failing_since: datetime | None, paused_until: datetime | None) -> None:
-        """Keep how the receiver does; no change that its owner would have to know of."""
+    async def note_health(
+        self, tried: Webhook, failing_since: datetime | None, paused_until: datetime | None, session: Session
+    ) -> None:
+        """Keep how the receiver at the address that was tried does; no change that its owner would have to know of."""
+        there = {"_id": tried.webhook_id, "url": tried.url, "status": Status.ACTIVE.value}
         change = {"$set": {"failing_since": failing_since, "paused_until": paused_until}}
-        await self._webhooks.update({"_id": webhook_id}, change)
+        await self._webhooks.update(there, change, session=session)
+
+    async def disable(self, disabled: Webhook, session: Session) -> bool:
+        """Store a webhook that was disabled for its receiver's sake, unless its owner changed it or its address."""
+        there: Document = {"_id": disabled.webhook_id, "revision": disabled.revision, "url": disabled.url}
+        there |= {"status": Status.ACTIVE.value}
+        row = _row(disabled) | {"revision": disabled.revision + 1}
+        return bool(await self._webhooks.replace(there, row, session=session))
 
     async def remove(self, webhook_id: str, session: Session) -> None:
         """Forget a webhook."""

@@ -135,13 +135,15 @@ class Worker:
         now = self._clock.now()
         for webhook_id in [w for w, moment in self._looks.items() if moment <= now]:
             free = min(PER_WEBHOOK - self._making[webhook_id], AT_ONCE - len(self._tasks))
-            if free > 0:  # else it is looked at when one of the running ones ends
+            if free <= 0:  # it is looked at when one of the running ones ends
+                continue
+            # Before the database is asked: whoever wakes it from here on may have stored what the answer lacks.
+            moment = self._looks.pop(webhook_id)
+            try:
                 await self._begin(webhook_id, now, free)
-
-    async def idle(self) -> None:
-        """Wait until no attempt is being made."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+            except BaseException:
+                self.wake([webhook_id], moment)
+                raise
 
     async def stop(self, seconds: float) -> None:
         """Let attempts end for some seconds; what is broken off then is due again at once."""
@@ -166,15 +168,15 @@ class Worker:
         client = await self._clients.active(webhook.client_id) if webhook else None
         if webhook is None or client is None or webhook.status is not Status.ACTIVE:
             await self._deliveries.cancel(webhook_id)
-            self._looks.pop(webhook_id, None)
             return
         if webhook.paused_until is not None and webhook.paused_until > now:
-            self._looks[webhook_id] = webhook.paused_until
+            self.wake([webhook_id], webhook.paused_until)
             return
-        due = await self._deliveries.due(webhook_id, now, free + 1)
-        if len(due) <= free:
-            self._looks.pop(webhook_id, None)
-        for delivery in due[:free]:
+        upcoming = await self._deliveries.upcoming(webhook_id, free + 1)
+        due = [delivery for delivery in upcoming[:free] if delivery.due is not None and delivery.due <= now]
+        if len(upcoming) > len(due):
+            self.wake([webhook_id], upcoming[len(due)].due)
+        for delivery in due:
             token = f"{self._token} {uuid4().hex}"
             if not await self._deliveries.claim(delivery, token, now + self._claim):
                 continue  # another replica makes it
@@ -196,7 +198,7 @@ class Worker:
     async def _make(self, webhook: Webhook, delivery: Delivery, token: str) -> None:
         message = await self._messages.find(delivery.message_id)
         if message is None:  # its time was up
-            await self._deliveries.cancel(delivery.webhook_id)
+            await self._deliveries.give_up(delivery, token)
             return
         try:
             attempt = await self._attempt(webhook, delivery, message)
@@ -205,16 +207,16 @@ class Worker:
             raise
         await failpoint("webhook.sent")
         verdict = judge(webhook, delivery.step, attempt, self._clock.now(), chance())
-        figures.note_attempt(attempt, verdict)
         for pause in (*STORE_AGAIN, None):
             try:
-                await self._settle(webhook, delivery, token, attempt, verdict)
+                verdict = await self._settle(webhook, delivery, token, attempt, verdict)
                 break
             except PyMongoError as error:
                 if pause is None:
                     raise
                 log.warning("an attempt's outcome is not stored yet", error=type(error).__name__)
                 await asyncio.sleep(pause)
+        figures.note_attempt(attempt, verdict)
         if verdict.due is not None:
             self.wake([webhook.webhook_id], verdict.due)
 
@@ -252,10 +254,10 @@ class Worker:
 
     async def _settle(
         self, webhook: Webhook, delivery: Delivery, token: str, attempt: Attempt, verdict: Verdict
-    ) -> None:
-        if verdict.disable is not None:
-            await self._disabling.disable(webhook.webhook_id, verdict, delivery, token, attempt)
-            return
+    ) -> Verdict:
+        """Keep what came of an attempt; the verdict that holds."""
+        as_before = (verdict.failing_since, verdict.paused_until) == (webhook.failing_since, webhook.paused_until)
+        if verdict.disable is not None or not as_before:
+            return await self._disabling.settle(webhook, delivery, token, attempt, verdict)
         await self._deliveries.settle(delivery, token, attempt, verdict)
-        if (verdict.failing_since, verdict.paused_until) != (webhook.failing_since, webhook.paused_until):
-            await self._webhooks.note_health(webhook.webhook_id, verdict.failing_since, verdict.paused_until)
+        return verdict
