@@ -14,7 +14,7 @@ import pytest
 
 from .conftest import Gateway
 from .receivers import Happenings, Received, verify_v1, verify_v1a
-from .test_webhooks import CANCELLED, PUBLISHED, Partner, cancelled
+from .webhook_partners import CANCELLED, PUBLISHED, Partner, cancelled
 
 LISTEN = "/gateway/v1/webhooks/listen"
 
@@ -141,6 +141,7 @@ def test_a_sixth_listener_of_a_client_is_refused(gateway: Gateway, partner: Part
         refused = gateway.http.get(LISTEN, headers=partner.headers)
 
     assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
+    assert "End one of these streams first" in refused.json()["detail"]
 
 
 def test_listeners_do_not_keep_a_gateway_from_stopping(gateway_process: Gateway) -> None:

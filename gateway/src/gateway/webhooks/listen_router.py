@@ -52,12 +52,12 @@ async def listen(
     """Stream the deliveries of the calling client as they happen, for a machine that no webhook reaches.
 
     The first event, `ready`, has the key to verify the others with: it is the client's own and always the same. Each
-    `delivery` has `headers` and `body`, to be passed on as they are. The stream ends with the token.
+    `delivery` has `headers` and `body`, to be passed on as they are. `dropped` has the number of `messages` that were not
+    told because they were too many: a webhook can be told them again. The stream ends with the token.
     """
     await webhooks.check(client, None, event_type)
-    listening.admit(client)
     last = _cursor(last_event_id)
-    stream = listening.stream(client, frozenset(event_type), signing, last, _holds(principal, revocations))
+    stream = await listening.begin(client, frozenset(event_type), signing, last, _holds(principal, revocations))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(stream, media_type=MEDIA_TYPE, headers=headers)
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,15 +23,15 @@ from gateway.clients.service import Clients
 from gateway.webhooks import figures
 from gateway.webhooks.domain import Message, Signing
 from gateway.webhooks.messages import MessageRepository
-from gateway.webhooks.offering import may_see
+from gateway.webhooks.offering import OFFERED, may_know, may_see
 from gateway.webhooks.signing import Keys, headers_of, public_key_of, shown_secret, signature
 
 NOTICE = "webhook.message"
 #: Messages that wait for one slow listener; more of them are dropped, and it is told so.
 MOST_WAITING = 200
-MOST_PER_CLIENT, MOST = 5, 200
-#: Messages that one who comes back is told at once.
-MOST_MISSED = 500
+MOST_PER_CLIENT, MOST_PER_OWNER, MOST = 5, 20, 200
+#: Messages of one look at what somebody who comes back has missed, and looks; what is more is reported as dropped.
+MISSED_AT_ONCE, LOOKS = 500, 20
 #: A sign of life, so that nobody between closes the connection, and so that we notice who is gone.
 PING_SECONDS = 15.0
 
@@ -45,6 +45,7 @@ class TooManyListeners(ServiceError):
 @dataclass(eq=False)
 class _Listener:
     client_id: str
+    owner: str
     types: frozenset[str]
     signing: Signing
     waiting: asyncio.Queue[Message] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
@@ -80,13 +81,7 @@ class Listening:
         """Let every stream end: this process stops."""
         self._ended.set()
 
-    def admit(self, client: Client) -> None:
-        """Raises TooManyListeners."""
-        of_each = Counter(listener.client_id for listener in self._listeners)
-        if of_each[client.client_id] >= MOST_PER_CLIENT or len(self._listeners) >= MOST:
-            raise TooManyListeners("Too many listen already. End one of them first.", headers={"Retry-After": "10"})
-
-    async def stream(
+    async def begin(
         self,
         client: Client,
         types: frozenset[str],
@@ -94,22 +89,43 @@ class Listening:
         last: str | None,
         holds: Callable[[], bool],
     ) -> AsyncIterator[bytes]:
-        """Server-sent events until the caller's right `holds` no longer, or until it goes.
+        """Server-sent events until the caller's right `holds` no longer, or until it goes. Raises TooManyListeners.
 
         `types` that are wanted, all when empty; `last` is the message that the caller had last.
         """
-        listener = _Listener(client.client_id, types, signing)
+        stream = self._stream(client, types, signing, last, holds)
+        return _after(await anext(stream), stream)
+
+    async def _stream(
+        self, client: Client, types: frozenset[str], signing: Signing, last: str | None, holds: Callable[[], bool]
+    ) -> AsyncGenerator[bytes, None]:
+        self._admit(client)
+        listener = _Listener(client.client_id, _owner(client), types, signing)
         self._listeners.add(listener)
         figures.LISTENERS.set(len(self._listeners))
         try:
             yield self._ready(client, types, signing)
-            async for chunk in self._missed(listener, last):
-                yield chunk
+            if last is not None:
+                async for chunk in self._missed(listener, client, last, holds):
+                    yield chunk
             while holds() and not self._ended.is_set():
                 yield await self._next(listener)
         finally:
             self._listeners.discard(listener)
             figures.LISTENERS.set(len(self._listeners))
+
+    def _admit(self, client: Client) -> None:
+        of_client = Counter(listener.client_id for listener in self._listeners)[client.client_id]
+        of_owner = Counter(listener.owner for listener in self._listeners)[_owner(client)]
+        if of_client >= MOST_PER_CLIENT:
+            detail = f"This client listens {MOST_PER_CLIENT} times already. End one of these streams first."
+        elif of_owner >= MOST_PER_OWNER:
+            detail = f"Your clients listen {MOST_PER_OWNER} times already. End one of these streams first."
+        elif len(self._listeners) >= MOST:
+            detail = "As many clients listen as can be served. Try again in a moment, or use a webhook."
+        else:
+            return
+        raise TooManyListeners(detail, headers={"Retry-After": "10"})
 
     async def _next(self, listener: _Listener) -> bytes:
         if listener.dropped:
@@ -132,12 +148,21 @@ class Listening:
             taking.cancel()
             ending.cancel()
 
-    async def _missed(self, listener: _Listener, last: str | None) -> AsyncIterator[bytes]:
-        if last is None:
-            return
-        for message in await self._messages.page(last, None, MOST_MISSED):
-            if await self._wants(listener, message):
-                yield self._delivery(listener, message)
+    async def _missed(
+        self, listener: _Listener, client: Client, last: str, holds: Callable[[], bool]
+    ) -> AsyncIterator[bytes]:
+        types = listener.types or {type_ for type_ in OFFERED if may_know(client, type_)}
+        for _ in range(LOOKS):
+            found = await self._messages.missed(client, types, last, MISSED_AT_ONCE)
+            for message in found:
+                if self._ended.is_set() or not holds():
+                    return
+                if await self._wants(listener, message):
+                    yield self._delivery(listener, message)
+            if len(found) < MISSED_AT_ONCE:
+                return
+            last = found[-1].message_id
+        listener.dropped += await self._messages.count_missed(client, types, last)
 
     async def _hear(self, notice: dict[str, Any]) -> None:
         if not self._listeners:
@@ -178,6 +203,18 @@ class Listening:
         signed = signature(listener.signing, key, message.message_id, timestamp, message.body)
         headers = headers_of([signed], message.message_id, timestamp)
         return _event("delivery", {"type": message.type, "headers": headers, "body": message.body}, message.message_id)
+
+
+def _owner(client: Client) -> str:
+    """Whose streams are counted together."""
+    return client.owner or client.organisation_id or client.client_id
+
+
+async def _after(first: bytes, stream: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    async with aclosing(stream):
+        yield first
+        async for chunk in stream:
+            yield chunk
 
 
 def _event(name: str, document: dict[str, Any], id_: str | None = None) -> bytes:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from cme_kit.mongo import Database, Document, Index, Session
 
+from gateway.clients.domain import Client
 from gateway.webhooks.domain import KEPT, Message
 
 MESSAGES = "webhook_messages"
@@ -44,11 +46,21 @@ class MessageRepository:
             change["$unset"] = {"awaits": ""}
         await self._messages.update({"_id": message.message_id}, change, session=session)
 
-    async def page(self, after: str, until: str | None, limit: int, session: Session | None = None) -> list[Message]:
+    async def page(self, after: str, until: str, limit: int, session: Session | None = None) -> list[Message]:
         """Messages after an id, up to and without another one, in the order of their ids."""
-        between = {"$gt": after, **({"$lt": until} if until else {})}
-        rows = await self._messages.find({"_id": between}, sort=[("_id", 1)], limit=limit, session=session)
+        rows = await self._messages.find(
+            {"_id": {"$gt": after, "$lt": until}}, sort=[("_id", 1)], limit=limit, session=session
+        )
         return [_message(row) for row in rows]
+
+    async def missed(self, client: Client, types: Iterable[str], after: str, limit: int) -> list[Message]:
+        """Messages after an id that a client can be among those to be told of, in the order of their ids."""
+        rows = await self._messages.find(_missed(client, types, after), sort=[("_id", 1)], limit=limit)
+        return [_message(row) for row in rows]
+
+    async def count_missed(self, client: Client, types: Iterable[str], after: str) -> int:
+        """How many there are."""
+        return await self._messages.count(_missed(client, types, after))
 
     async def tests_since(self, client_id: str, moment: datetime) -> int:
         """How many tests a client asked for since then."""
@@ -60,6 +72,16 @@ def first_id_of(moment: datetime) -> str:
     milliseconds = max(0, (moment - datetime.fromtimestamp(0, moment.tzinfo)) // timedelta(milliseconds=1))
     text = f"{milliseconds:012x}"
     return f"{text[:8]}-{text[8:]}-"
+
+
+def _missed(client: Client, types: Iterable[str], after: str) -> Document:
+    public = {"client_id": None, "sandbox": client.sandbox}
+    return {
+        "_id": {"$gt": after},
+        "type": {"$in": sorted(types)},
+        "webhook_id": None,
+        "$or": [public, {"client_id": client.client_id}],
+    }
 
 
 def _row(message: Message) -> Document:
