@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from cme_contracts import all_event_types
 from cme_contracts.examples import BODIES
+from cme_kit.clock import SystemClock
 from cme_kit.ids import new_event_id
 from cryptography.exceptions import InvalidTag
 from gateway.clients.domain import Client
@@ -35,7 +36,7 @@ from gateway.webhooks.domain import (
 )
 from gateway.webhooks.messages import first_id_of
 from gateway.webhooks.offering import OFFERED, may_know, may_see, values_of
-from gateway.webhooks.sending import retry_after
+from gateway.webhooks.sending import Sender, retry_after
 from gateway.webhooks.signing import Keys, public_key_of, signature
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -297,6 +298,20 @@ async def test_a_name_is_asked_for_once_by_all_who_want_it_now_and_a_silent_one_
     assert found == ["1.1.1.1"]
     assert {type(outcome) for outcome in given_up} == {TimeoutError}
     assert sorted(asked) == sorted([*(f"silent{n}.example" for n in range(20)), "quick.example", "unknown.example"])
+
+
+async def test_the_threads_that_look_up_names_end_with_what_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("1.1.1.1", 443))])
+    before = set(threading.enumerate())
+    guard = Guard()
+    async with Sender(guard, 1, SystemClock()):
+        await guard.check("https://hooks.example")
+        threads = [one for one in threading.enumerate() if one not in before and one.name.startswith("lookup")]
+
+    for thread in threads:
+        await asyncio.to_thread(thread.join, 10)
+    assert threads
+    assert not any(thread.is_alive() for thread in threads)
 
 
 def test_every_scope_that_an_event_asks_for_exists() -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from cme_kit.http import IdempotentCreation
-from cme_kit.ids import is_id
 from cme_kit.outbox import Outbox
 from cme_kit.problems import NotFound
 
@@ -17,6 +15,7 @@ from gateway.clients.domain import Client
 from gateway.portal.service import Portal
 from gateway.webhooks.delivery_log import DeliveryLog
 from gateway.webhooks.domain import Signing, State, Status
+from gateway.webhooks.ids import message_id_of, webhook_id_of
 from gateway.webhooks.samples import Samples
 from gateway.webhooks.schemas import (
     DeliveryView,
@@ -67,7 +66,7 @@ class PortalWebhooks:
     async def one(self, person: Account, client_id: str, webhook_id: str) -> tuple[Client, WebhookView]:
         """An application and one of its webhooks. Raises NotFound."""
         client = await self.client(person, client_id)
-        return client, await self._webhooks.find(client, _webhook(webhook_id))
+        return client, await self._webhooks.find(client, webhook_id_of(webhook_id))
 
     async def client(self, person: Account, client_id: str) -> Client:
         """An application that may have webhooks. Raises NotFound."""
@@ -97,7 +96,7 @@ class PortalWebhooks:
         client = await self.client(person, client_id)
         await self._webhooks.check(client, change.url, change.event_types)
         await self._outbox.transaction(
-            lambda tx: self._webhooks.change(tx, client, _webhook(webhook_id), change, revision, person.subject)
+            lambda tx: self._webhooks.change(tx, client, webhook_id_of(webhook_id), change, revision, person.subject)
         )
 
     async def set_status(self, person: Account, client_id: str, webhook_id: str, status: Status, revision: int) -> None:
@@ -109,7 +108,7 @@ class PortalWebhooks:
     ) -> Made:
         """Sign with a new key, and for a day with the old one too. Raises NotFound or TooManyKeys."""
         client = await self.client(person, client_id)
-        id_ = _webhook(webhook_id)
+        id_ = webhook_id_of(webhook_id)
         key = self._webhooks.new_key(client, id_, once.key)
         made = await once.creation(
             WebhookView, lambda tx: self._webhooks.rotate(tx, client, id_, signing, key, person.subject)
@@ -120,7 +119,7 @@ class PortalWebhooks:
         """Forget a webhook. Raises NotFound."""
         client = await self.client(person, client_id)
         await self._outbox.transaction(
-            lambda tx: self._webhooks.remove(tx, client, _webhook(webhook_id), person.subject)
+            lambda tx: self._webhooks.remove(tx, client, webhook_id_of(webhook_id), person.subject)
         )
 
     async def deliveries(
@@ -128,15 +127,15 @@ class PortalWebhooks:
     ) -> list[DeliveryView]:
         """Deliveries before one, the newest first, one more than are shown. Raises NotFound."""
         client = await self.client(person, client_id)
-        cursor = _message(before) if before else None
-        return await self._log.deliveries(client, _webhook(webhook_id), state, cursor, SHOWN_DELIVERIES)
+        cursor = message_id_of(before) if before else None
+        return await self._log.deliveries(client, webhook_id_of(webhook_id), state, cursor, SHOWN_DELIVERIES)
 
     async def delivery(
         self, person: Account, client_id: str, webhook_id: str, message_id: str
     ) -> tuple[Client, DeliveryWithAttempts]:
         """A delivery with its attempts. Raises NotFound."""
         client = await self.client(person, client_id)
-        return client, await self._log.delivery(client, _webhook(webhook_id), _message(message_id))
+        return client, await self._log.delivery(client, webhook_id_of(webhook_id), message_id_of(message_id))
 
     async def send_test(self, person: Account, client_id: str, webhook_id: str, type_: str) -> str:
         """Send a sample and wait a moment for the answer; the message's id.
@@ -144,7 +143,7 @@ class PortalWebhooks:
         Raises NotFound, WebhookIsDisabled or TooManyTests.
         """
         client = await self.client(person, client_id)
-        id_ = _webhook(webhook_id)
+        id_ = webhook_id_of(webhook_id)
         sent = await self._outbox.transaction(lambda tx: self._samples.send_test(tx, client, id_, type_))
         await self._answered(client, id_, sent.message_id, 0)
         return sent.message_id
@@ -152,7 +151,7 @@ class PortalWebhooks:
     async def resend(self, person: Account, client_id: str, webhook_id: str, message_id: str) -> None:
         """Begin a delivery again and wait a moment for the answer. Raises NotFound or WebhookIsDisabled."""
         client = await self.client(person, client_id)
-        ids = (_webhook(webhook_id), _message(message_id))
+        ids = (webhook_id_of(webhook_id), message_id_of(message_id))
         sent = await self._outbox.transaction(lambda tx: self._log.resend(tx, client, *ids))
         await self._answered(client, *ids, sent.attempts)
 
@@ -160,7 +159,7 @@ class PortalWebhooks:
         """Tell again what happened since a moment. Raises NotFound, WebhookIsDisabled or ReplayIsRunning."""
         client = await self.client(person, client_id)
         request = ReplayRequest(since=since)
-        await self._outbox.transaction(lambda tx: self._log.replay(tx, client, _webhook(webhook_id), request))
+        await self._outbox.transaction(lambda tx: self._log.replay(tx, client, webhook_id_of(webhook_id), request))
 
     async def _answered(self, client: Client, webhook_id: str, message_id: str, attempts: int) -> None:
         loop = asyncio.get_running_loop()
@@ -170,16 +169,3 @@ class PortalWebhooks:
             if found.attempts > attempts:
                 return
             await asyncio.sleep(LOOK_SECONDS)
-
-
-def _webhook(webhook_id: str) -> str:
-    if not is_id("hook", webhook_id):
-        raise NotFound("webhook")
-    return webhook_id
-
-
-def _message(message_id: str) -> str:
-    try:
-        return str(UUID(message_id))
-    except ValueError:
-        raise NotFound("delivery") from None

@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 
 from cme_contracts.documents import event_schema
 from cme_contracts.examples import example_of
 
 from gateway.reference.schemas import Field, Schemas
-from gateway.webhooks.offering import DISABLED_TYPE, OFFERED, Offer
+from gateway.webhooks.offering import OFFERED, Audience, Offer
 
 PREFIX = "com.clustereducation."
-
-
-class Audience(StrEnum):
-    """Who may be told of an event."""
-
-    EVERYBODY = "everybody"
-    #: Whose organisation it concerns.
-    CONCERNED = "concerned"
-    #: The programme's own systems.
-    OPERATORS = "operators"
-    #: Whose webhook it is about.
-    OWNER = "owner"
 
 
 @dataclass(frozen=True)
@@ -44,15 +31,6 @@ class EventEntry:
     sample: str
 
 
-def audience_of(offer: Offer) -> Audience:
-    """Who may be told of an event."""
-    if offer.event_type == DISABLED_TYPE:
-        return Audience.OWNER
-    if offer.everyone:
-        return Audience.EVERYBODY
-    return Audience.CONCERNED if offer.named or offer.through else Audience.OPERATORS
-
-
 @cache
 def entries() -> tuple[EventEntry, ...]:
     """The offered events by their type."""
@@ -68,7 +46,7 @@ def _entry(offer: Offer) -> EventEntry:
         name=kind.type.removeprefix(PREFIX),
         service=kind.service,
         summary=(kind.model.__doc__ or "").strip().splitlines()[0],
-        audience=audience_of(offer),
+        audience=offer.audience,
         scope=offer.scope,
         fields=list(Schemas(schema.get("$defs", {})).fields(schema)),
         sample=json.dumps(sample, indent=1, ensure_ascii=False),

@@ -110,9 +110,11 @@ def is_loopback(address: str) -> bool:
 class Guard(AbstractResolver):
     """Lets a client connect to public addresses only; with `loopback` to this machine as well, by http too."""
 
-    def __init__(self, lookup: Lookup, *, loopback: bool = False) -> None:
+    def __init__(self, lookup: Lookup | None = None, *, loopback: bool = False) -> None:
+        """`lookup` instead of the system's resolver."""
         self._loopback = loopback
-        self._lookup = lookup
+        self._system = SystemLookup()
+        self._lookup = lookup or self._system
 
     async def check(self, url: str) -> None:
         """Raises BadUrl for an address that no webhook may have."""
@@ -183,7 +185,8 @@ class Guard(AbstractResolver):
         return socket.socket(family, kind, protocol)
 
     async def close(self) -> None:
-        """Nothing to release."""
+        """Look up nothing more."""
+        self._system.close()
 
 
 def _is_disguised(host: str) -> bool:

@@ -29,7 +29,7 @@ from gateway.clients.service import Clients
 from gateway.peppered import Pepper
 from gateway.settings import Settings
 from gateway.webhooks import deliveries, listen_router, messages, replays, repository, router
-from gateway.webhooks.addresses import Guard, Lookup, SystemLookup
+from gateway.webhooks.addresses import Guard, Lookup
 from gateway.webhooks.deliveries import DeliveryRepository
 from gateway.webhooks.delivery_log import DeliveryLog
 from gateway.webhooks.disabling import Disabling, TellOwner
@@ -142,7 +142,7 @@ def compose(ground: Ground) -> WebhookParts:
         *(ground.clients, stores.webhooks, ConcernedRepository(database), stores.messages, stores.deliveries, clock)
     )
     keys = Keys(ground.pepper)
-    guard = Guard(ground.lookup or SystemLookup(), loopback=settings.webhook_private_addresses)
+    guard = Guard(ground.lookup, loopback=settings.webhook_private_addresses)
     sender = Sender(guard, settings.webhook_timeout_seconds, clock)
     disabling = Disabling(
         *(ground.outbox, stores.webhooks, stores.deliveries, fan_out),

@@ -11,7 +11,7 @@ from cme_contracts.examples import example_of
 from pydantic import BaseModel
 
 from gateway.webhooks.domain import SCHEDULE
-from gateway.webhooks.offering import OFFERED, Offer
+from gateway.webhooks.offering import OFFERED, Audience, Offer
 
 JsonObject = dict[str, Any]
 SCHEMAS = "#/components/schemas/"
@@ -22,6 +22,12 @@ DESCRIPTION = (
     f"{len(SCHEDULE) - 1} times within about three days; 410 ends the webhook. "
     "Make webhooks at /gateway/v1/webhooks, where a sample of each event can be sent."
 )
+TOLD_TO = {
+    Audience.EVERYBODY: "every client",
+    Audience.CONCERNED: "clients of the organisations that it concerns",
+    Audience.OPERATORS: "the operators' own systems",
+    Audience.OWNER: "the other webhooks of the same client",
+}
 _HEADERS: JsonObject = {
     "type": "object",
     "required": ["webhook-id", "webhook-timestamp", "webhook-signature"],
@@ -93,6 +99,7 @@ def _message(type_: str, offer: Offer, schemas: JsonObject) -> JsonObject:
     model = offer.event_type.model
     schemas[model.__name__] = _schema(model, schemas)
     summary = (model.__doc__ or "").strip().splitlines()[0]
+    needs = f"Needs the scope `{offer.scope}`." if offer.scope else "Needs no scope."
     body = {
         "type": "object",
         "properties": {
@@ -106,7 +113,7 @@ def _message(type_: str, offer: Offer, schemas: JsonObject) -> JsonObject:
         "name": type_,
         "title": _name(type_),
         "summary": summary,
-        "description": _audience(offer),
+        "description": f"{needs} Told to {TOLD_TO[offer.audience]}.",
         "contentType": CONTENT_TYPE,
         "headers": _HEADERS,
         "payload": {"allOf": [{"$ref": SCHEMAS + "CloudEvent"}, body]},
@@ -114,17 +121,6 @@ def _message(type_: str, offer: Offer, schemas: JsonObject) -> JsonObject:
         "examples": [{"name": "sample", "summary": "As a test sends it", "payload": example}],
         "x-scope": offer.scope,
     }
-
-
-def _audience(offer: Offer) -> str:
-    needs = f"Needs the scope `{offer.scope}`." if offer.scope else "Needs no scope."
-    if not offer.event_type.on_bus:
-        return f"{needs} Told to the other webhooks of the same client."
-    if offer.everyone:
-        return f"{needs} Told to every client."
-    if offer.named or offer.through:
-        return f"{needs} Told to clients of the organisations that it concerns."
-    return f"{needs} Told to the operators' own systems."
 
 
 def _schema(model: type[BaseModel], schemas: JsonObject) -> JsonObject:

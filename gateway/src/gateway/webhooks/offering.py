@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from cme_contracts import Event, EventType, event_type_of
@@ -57,6 +58,18 @@ _DIRECTORY = "outreach.directory:read"
 _INDICATORS = "outreach.indicators:read"
 
 
+class Audience(StrEnum):
+    """Who may be told of an event."""
+
+    EVERYBODY = "everybody"
+    #: Whose organisation it concerns.
+    CONCERNED = "concerned"
+    #: The programme's own systems.
+    OPERATORS = "operators"
+    #: Whose webhook it is about.
+    OWNER = "owner"
+
+
 @dataclass(frozen=True)
 class Offer:
     """One event: the scope it asks for, and how its organisations are known."""
@@ -74,6 +87,15 @@ class Offer:
     tells: tuple[str, ...] = ()
     #: Fields that hold the id of a record to which nothing more happens.
     ends: tuple[str, ...] = ()
+
+    @property
+    def audience(self) -> Audience:
+        """Who may be told of it."""
+        if not self.event_type.on_bus:
+            return Audience.OWNER
+        if self.everyone:
+            return Audience.EVERYBODY
+        return Audience.CONCERNED if self.named or self.through else Audience.OPERATORS
 
 
 def _public(event: type[Event]) -> Offer:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated
-from uuid import UUID
 
 from cme_kit.auth import Principal, Requires
 from cme_kit.http import ExpectedRevision, Once, Paged, Provided, Tagged, page_of, service_router
-from cme_kit.ids import is_id
 from cme_kit.openapi_answers import refusals
 from cme_kit.outbox import Outbox
-from cme_kit.problems import Forbidden, NotFound
+from cme_kit.problems import Forbidden
 from cme_kit.schemas import Page
 from fastapi import Depends, Header, Path, Query, Request, Response
 
@@ -18,6 +16,7 @@ from gateway.clients.domain import Client
 from gateway.clients.service import Clients
 from gateway.webhooks.delivery_log import DeliveryLog, ReplayIsRunning
 from gateway.webhooks.domain import State
+from gateway.webhooks.ids import message_id_of, webhook_id_of
 from gateway.webhooks.samples import Samples, TooManyTests
 from gateway.webhooks.schemas import (
     DeliveryView,
@@ -70,18 +69,13 @@ async def calling_client(principal: Caller, clients: Annotated[Clients, Provided
 async def _webhook_id(
     webhook_id: Annotated[str, Path(max_length=40, description="hook_… of one of your webhooks")],
 ) -> str:
-    if not is_id("hook", webhook_id):
-        raise NotFound("webhook")
-    return webhook_id
+    return webhook_id_of(webhook_id)
 
 
 async def _message_id(
     message_id: Annotated[str, Path(max_length=40, description="The event's id, the `webhook-id` that you received")],
 ) -> str:
-    try:
-        return str(UUID(message_id))
-    except ValueError:
-        raise NotFound("delivery") from None
+    return message_id_of(message_id)
 
 
 Owner = Annotated[Client, Depends(calling_client)]

@@ -79,9 +79,10 @@ class Sender:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the client."""
+        """Close the client, and what looks up its receivers' names."""
         if self._session is not None:
             await self._session.close()
+        await self._guard.close()
 
     async def send(self, url: str, headers: Mapping[str, str], body: str) -> Answer:
         """Send a body once and say what came of it; never raises for what a receiver does."""
