@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from gateway.reference.catalogue import Catalogue, EventsDocument
+
 PATH = "/.well-known/api-catalog"
 
 
@@ -40,3 +43,8 @@ def test_the_events_are_described(gateway: Any) -> None:
 
     assert answer.json()["asyncapi"] == "3.0.0"
     assert gateway.http.get("/asyncapi.json", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+
+
+@pytest.mark.parametrize("document", [Catalogue("http://cme.test", True), EventsDocument()])
+def test_an_entity_tag_is_worked_out_once(document: Catalogue | EventsDocument) -> None:
+    assert document.etag is document.etag

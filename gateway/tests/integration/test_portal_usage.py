@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from gateway.portal.usage_service import PortalUsage
 
 from .developers import developer
 
@@ -87,6 +89,25 @@ def test_the_first_page_knows_that_a_call_was_made(gateway: Any) -> None:
 
     assert "Done by My first application." not in before
     assert "Done by My first application." in someone.get().text
+
+
+async def test_usage_is_stored_once_for_a_page_of_applications() -> None:
+    done: list[str] = []
+
+    class Counting:
+        async def flush(self) -> None:
+            done.append("flush")
+
+        async def stored_requests_of(self, client_id: str, *_: Any) -> list[Any]:
+            done.append(client_id)
+            return []
+
+    usage: Any = Counting()
+    applications: list[Any] = [SimpleNamespace(client_id=client_id) for client_id in ("test_1", "test_2")]
+    portal: Any = None
+
+    assert await PortalUsage(portal, usage, portal, portal).first_called(applications) is None
+    assert done == ["flush", "test_1", "test_2"]
 
 
 @pytest.mark.parametrize("query", ["", "?status=9", "?before=%00", "?before=0"])

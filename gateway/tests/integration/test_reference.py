@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 import pytest
+from gateway.reference.document import ApiDocument
+from gateway.reference.listing import Listing
 
 
 def test_the_document_has_the_gateways_own_paths_and_this_address(gateway: Any) -> None:
@@ -47,3 +49,12 @@ def test_the_reference_shows_each_operation_without_script(gateway: Any) -> None
     assert "token_endpoint_auth_method" in page.text
     assert re.search(r"curl -X POST .*/gateway/v1/accounts", page.text)
     assert gateway.http.get("/docs/nothing").status_code == 404
+
+
+def test_the_document_and_its_listing_are_worked_out_once(gateway: Any) -> None:
+    document = ApiDocument(gateway.http.get("/openapi.json").json())
+    listing = Listing(document.document)
+
+    assert document.etag is document.etag
+    assert document.etag == gateway.http.get("/openapi.json").headers["etag"]
+    assert listing.operations("gateway") is listing.operations("gateway")

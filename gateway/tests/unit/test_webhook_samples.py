@@ -4,6 +4,7 @@ import pytest
 from cme_contracts.examples import example_of
 from gateway.webhooks.offering import OFFERED
 from gateway.webhooks.schemas import TestRequest
+from gateway.webhooks.views import event_types
 from pydantic import ValidationError
 
 ENROLLED = "com.clustereducation.enrolment.learner.enrolled.v1"
@@ -39,3 +40,9 @@ def test_who_it_is_about_follows_what_was_set() -> None:
 def test_what_the_event_cannot_have_is_refused_by_name(data: dict[str, object], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         TestRequest(type=ENROLLED, data=data)
+
+
+def test_samples_that_are_shown_are_made_once() -> None:
+    assert event_types() is event_types()
+    assert [one.type for one in event_types()] == sorted(OFFERED)
+    assert not any(one.available for one in event_types())

@@ -110,8 +110,10 @@ class PortalUsage:
 
     async def first_called(self, clients: Sequence[ClientView]) -> ClientView | None:
         """The first of these applications that was answered with success in the last week."""
+        if clients:
+            await self._usage.flush()
         for client in clients:
-            recent = await self._usage.requests_of(client.client_id, None, SHOWN_REQUESTS, SUCCESS)
+            recent = await self._usage.stored_requests_of(client.client_id, None, SHOWN_REQUESTS, SUCCESS)
             if any(not request.template.startswith(TOKENS) for request in recent):
                 return client
         return None

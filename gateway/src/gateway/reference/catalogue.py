@@ -44,6 +44,11 @@ class Catalogue:
         linkset = {"linkset": [{"anchor": self.issuer + PATH, "item": members}, *apis]}
         return json.dumps(linkset, ensure_ascii=False, indent=1).encode()
 
+    @cached_property
+    def etag(self) -> str:
+        """The entity tag of these bytes."""
+        return content_etag(self.json)
+
     @property
     def link(self) -> str:
         """The `Link` of a HEAD request (RFC 9727 section 2)."""
@@ -78,15 +83,24 @@ class EventsDocument:
         """As compact JSON."""
         return json.dumps(asyncapi(), ensure_ascii=False, separators=(",", ":")).encode()
 
+    @cached_property
+    def etag(self) -> str:
+        """The entity tag of these bytes."""
+        return content_etag(self.json)
+
 
 @router.api_route(PATH, methods=["GET", "HEAD"])
 async def api_catalog(
     held: ConditionalRequest, _: Everybody, catalogue: Annotated[Catalogue, Provided(Catalogue)]
 ) -> Response:
     """The APIs, their descriptions, their documentation and their health."""
-    etag = content_etag(catalogue.json)
-    headers = {"ETag": etag, "Cache-Control": FOR_A_WHILE, "Link": catalogue.link, "Access-Control-Allow-Origin": "*"}
-    if held.has(etag):
+    headers = {
+        "ETag": catalogue.etag,
+        "Cache-Control": FOR_A_WHILE,
+        "Link": catalogue.link,
+        "Access-Control-Allow-Origin": "*",
+    }
+    if held.has(catalogue.etag):
         return Response(status_code=304, headers=headers)
     return Response(catalogue.json, 200, headers, MEDIA_TYPE)
 
@@ -96,8 +110,7 @@ async def events(
     held: ConditionalRequest, _: Everybody, document: Annotated[EventsDocument, Provided(EventsDocument)]
 ) -> Response:
     """Every event as AsyncAPI 3."""
-    etag = content_etag(document.json)
-    headers = {"ETag": etag, "Cache-Control": FOR_A_WHILE}
-    if held.has(etag):
+    headers = {"ETag": document.etag, "Cache-Control": FOR_A_WHILE}
+    if held.has(document.etag):
         return Response(status_code=304, headers=headers)
     return Response(document.json, 200, headers, "application/json")

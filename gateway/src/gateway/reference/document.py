@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from cme_contracts.documents import CONTACT, LICENSE
+from cme_kit.http import content_etag
 from cme_kit.openapi import SECURITY_SCHEME, openapi_of
 from cme_kit.openapi_answers import add_headers, add_refusals, inline_answers, share_answers
 from fastapi import FastAPI
@@ -56,6 +57,11 @@ class ApiDocument:
     def json(self) -> bytes:
         """The document as compact JSON."""
         return json.dumps(self.document, ensure_ascii=False, separators=(",", ":")).encode()
+
+    @cached_property
+    def etag(self) -> str:
+        """The entity tag of these bytes."""
+        return content_etag(self.json)
 
 
 def merge(parts: dict[str, Document], issuer: str) -> Document:

@@ -47,16 +47,19 @@ class Listing:
         self._document = document
         self._schemas = Schemas(document["components"]["schemas"])
         self._base: str = document["servers"][0]["url"]
+        self._operations: dict[str, list[Operation]] = {}
         self.services: dict[str, str] = {tag["name"]: tag["description"] for tag in document["tags"]}
 
     def operations(self, service: str) -> list[Operation]:
-        """The operations of a service in the order of their paths."""
-        return [
-            self._operation(path, method, item[method])
-            for path, item in self._document["paths"].items()
-            for method in METHODS
-            if method in item and service in item[method].get("tags", [])
-        ]
+        """The operations of one of the services in the order of their paths."""
+        if service not in self._operations:
+            self._operations[service] = [
+                self._operation(path, method, item[method])
+                for path, item in self._document["paths"].items()
+                for method in METHODS
+                if method in item and service in item[method].get("tags", [])
+            ]
+        return self._operations[service]
 
     def _operation(self, path: str, method: str, operation: Document) -> Operation:
         scopes = [

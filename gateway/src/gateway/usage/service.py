@@ -100,6 +100,12 @@ class Usage:
         `status_class` is the first digit of the status.
         """
         await self.flush()
+        return await self.stored_requests_of(client_id, before, limit, status_class)
+
+    async def stored_requests_of(
+        self, client_id: str, before: str | None = None, limit: int = 50, status_class: int | None = None
+    ) -> list[RecordedRequest]:
+        """Those of them that are stored: for many clients, `flush` once before."""
         return await self._repository.requests_of(client_id, before, limit, status_class)
 
     async def used_today(self, client_id: str) -> dict[str, int]:

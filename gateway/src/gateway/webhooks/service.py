@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from cme_contracts.envelope import SCHEMA_BASE
-from cme_contracts.examples import example_of
 from cme_kit.clock import Clock
 from cme_kit.http import stale
 from cme_kit.ids import new_id
@@ -27,7 +25,6 @@ from gateway.webhooks.offering import OFFERED, may_know
 from gateway.webhooks.repository import WebhookRepository
 from gateway.webhooks.schemas import (
     EventTypeList,
-    EventTypeView,
     WebhookChange,
     WebhookRequest,
     WebhookView,
@@ -200,17 +197,7 @@ class Webhooks:
 
     def event_types(self, client: Client) -> EventTypeList:
         """Every event that is offered, and whether this client may be told of it."""
-        items = [
-            EventTypeView(
-                type=type_,
-                summary=(offer.event_type.model.__doc__ or "").strip().splitlines()[0],
-                scope=offer.scope,
-                available=may_know(client, type_),
-                schema_url=SCHEMA_BASE + offer.event_type.schema_file,
-                example=example_of(offer.event_type).model_dump(mode="json", exclude_none=True),
-            )
-            for type_, offer in sorted(OFFERED.items())
-        ]
+        items = [one.model_copy(update={"available": may_know(client, one.type)}) for one in views.event_types()]
         return EventTypeList(items=items)
 
     async def own(self, client: Client, webhook_id: str, tx: Transaction | None = None) -> Webhook:

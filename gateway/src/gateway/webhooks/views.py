@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 
+from cme_contracts.envelope import SCHEMA_BASE
+from cme_contracts.examples import example_of
 from cme_kit.mongo import Document
 
 from gateway.webhooks.domain import Attempt, Cause, Delivery, Message, State, Webhook
+from gateway.webhooks.offering import OFFERED
 from gateway.webhooks.schemas import (
     AttemptView,
     DeliveryView,
     DeliveryWithAttempts,
+    EventTypeView,
     KeyView,
     ReplayView,
     WebhookView,
@@ -86,6 +91,22 @@ def replay(row: Document) -> ReplayView:
         state=row["state"],
         scheduled=row["scheduled"],
         created_at=row["created"],
+    )
+
+
+@cache
+def event_types() -> tuple[EventTypeView, ...]:
+    """Every event that is offered, as to somebody who may be told of none."""
+    return tuple(
+        EventTypeView(
+            type=type_,
+            summary=(offer.event_type.model.__doc__ or "").strip().splitlines()[0],
+            scope=offer.scope,
+            available=False,
+            schema_url=SCHEMA_BASE + offer.event_type.schema_file,
+            example=example_of(offer.event_type).model_dump(mode="json", exclude_none=True),
+        )
+        for type_, offer in sorted(OFFERED.items())
     )
 
 
