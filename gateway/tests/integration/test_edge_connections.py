@@ -10,7 +10,7 @@ import pytest
 from cme_kit.testing import free_port
 from gateway.edge import pools
 from gateway.edge.pools import Pool
-from gateway.edge.upstream_http import BrokenAnswer, Disconnected, Unreachable, UpstreamError
+from gateway.edge.upstream_http import BrokenAnswer, Disconnected, PoolFull, Unreachable, UpstreamError
 
 Streams = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -330,7 +330,7 @@ async def test_who_waits_too_long_for_a_connection_is_told_so(monkeypatch: pytes
     async with pool_to(answering) as (pool, service):
         first = asyncio.create_task(get(pool))
         await asyncio.sleep(0.05)
-        with pytest.raises(Unreachable):
+        with pytest.raises(PoolFull):
             await get(pool)
         ends.set()
 

@@ -57,7 +57,7 @@ def test_no_secret_of_a_grant_is_in_the_log(gateway_process: Any, log: Any, tmp_
         assert kept_out not in text
 
 
-def test_a_refused_client_is_entered_once_a_minute(gateway_process: Any) -> None:
+def test_a_refused_client_is_entered_once_a_minute_and_leaves_a_line_each_time(gateway_process: Any, log: Any) -> None:
     gateway = gateway_process
     client_id, _ = gateway.machine()
 
@@ -68,6 +68,9 @@ def test_a_refused_client_is_entered_once_a_minute(gateway_process: Any) -> None
     ).json()["items"]
 
     assert [entry["subject"] for entry in found].count(client_id) == 1
+    lines = [line for line in log() if (line["event"], line.get("path")) == ("refused", "/oauth/token")]
+    assert [(line["status"], line["code"]) for line in lines] == [(401, "invalid_client")] * 5
+    assert len({line["trace_id"] for line in lines}) == 5
 
 
 def test_what_a_caller_sends_makes_no_line_of_its_own(gateway_process: Any, log: Any) -> None:

@@ -71,6 +71,6 @@ async def sign_out(
     if cookie := browser.session(request):
         await accounts.sign_out(cookie)
     target = safe_return(return_to)
-    response = RedirectResponse(login_url(target) if target != "" else "/", 303, {"Cache-Control": "no-store"})
+    response = RedirectResponse(login_url(target), 303, {"Cache-Control": "no-store"})
     browser.end_session(response)
     return response

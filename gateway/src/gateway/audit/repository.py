@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 from cme_kit.mongo import Database, Document, Index, Session
@@ -39,11 +38,6 @@ class AuditRepository:
         found: dict[str, Any] = {**filters, **({"_id": {"$lt": before}} if before is not None else {})}
         rows = await self._entries.find(found, sort=[("_id", -1)], limit=limit + 1)
         return [_entry(row) for row in rows]
-
-    async def all(self) -> AsyncIterator[Entry]:
-        """Every entry from the first."""
-        async for row in self._entries.stream({}, sort=[("_id", 1)]):
-            yield _entry(row)
 
 
 def _entry(row: Document) -> Entry:

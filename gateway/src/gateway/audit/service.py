@@ -8,7 +8,7 @@ import structlog
 from cme_kit.clock import Clock
 from cme_kit.mongo import Database, Session, after_commit
 
-from gateway.audit.domain import GENESIS, Act, Entry, breaks, hash_of
+from gateway.audit.domain import Act, Entry, hash_of
 from gateway.audit.repository import AuditRepository
 
 SYSTEM = "system"
@@ -59,14 +59,3 @@ class Audit:
     async def page(self, filters: dict[str, str], before: int | None, limit: int) -> list[Entry]:
         """Entries with an actor, subject or act, newest first, one more than `limit`."""
         return await self._repository.page(filters, before, limit)
-
-    async def first_break(self) -> str | None:
-        """What is wrong with the first entry that was changed or removed; None when the trail is whole."""
-        before: Entry | None = None
-        async for entry in self._repository.all():
-            if wrong := breaks(entry, before):
-                return wrong
-            before = entry
-        number, hash_ = await self._repository.head()
-        last = (before.number, before.hash) if before else (0, GENESIS)
-        return None if last == (number, hash_) else f"entries after {last[0]} are missing"

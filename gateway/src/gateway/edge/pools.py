@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from gateway.edge.upstream_http import Answer, Connection, Content, Headers, Unreachable
+from gateway.edge.upstream_http import Answer, Connection, Content, Headers, PoolFull, Unreachable
 
 #: Below the 5 s after which uvicorn closes an idle connection, so that no request meets a closing one.
 KEEPALIVE_SECONDS = 4.0
@@ -94,15 +94,19 @@ class Pool:
         return None
 
     async def _another(self) -> Connection:
-        """A new connection, or one that comes free when there are as many as there may be. Raises Unreachable."""
+        """A new connection, or one that comes free when there are as many as there may be.
+
+        Raises PoolFull or Unreachable.
+        """
+        waits = False
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                while len(self._open) + self._connecting >= MOST_CONNECTIONS:
+                while waits := len(self._open) + self._connecting >= MOST_CONNECTIONS:
                     if (freed := await self._freed()) is not None:
                         return freed
                 return await self._connect()
         except (OSError, TimeoutError) as error:
-            raise Unreachable(type(error).__name__) from error
+            raise (PoolFull if waits else Unreachable)(type(error).__name__) from error
 
     async def _freed(self) -> Connection | None:
         """The next connection that comes free, or None when one was closed."""

@@ -11,7 +11,6 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Annotated, Self
 
-from cme_kit.metrics import NO_ROUTE
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, StringConstraints, ValidationError, model_validator
 
 from gateway.edge.allowances import Limit, Limits
@@ -32,7 +31,7 @@ OWN = frozenset(
         *("", "oauth", "login", "logout", "consent", ".well-known", "gateway", "openapi.json", "docs", "health"),
         *("metrics", "assets", "account", "signup", "password", "portal", "asyncapi.json"),
     }
-) | {"asyncapi.json"}
+)
 _PARAMETER = re.compile(r"\{[a-z_]+(\.\.\.)?\}")
 Operation = Annotated[str, StringConstraints(pattern=r"^(GET|POST|PUT|PATCH|DELETE) /[A-Za-z0-9_.{}/-]*$")]
 Prefix = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_.-]+)+$")]
@@ -139,11 +138,6 @@ class Routes:
             if end < 0:
                 break
         return found
-
-    def template_of(self, path: str) -> str:
-        """What stands for a path where it is counted."""
-        route = self.of(path)
-        return route.template if route else NO_ROUTE
 
 
 def first_segment(path: str) -> str:

@@ -29,6 +29,10 @@ class Unreachable(UpstreamError):
     """No connection could be made, so nothing was sent."""
 
 
+class PoolFull(Unreachable):
+    """Every connection is busy, which says nothing of whether the service is well."""
+
+
 class Disconnected(UpstreamError):
     """The service hung up before it answered; whether it did what was asked is not known."""
 

@@ -12,7 +12,7 @@ from cme_kit.problems import ServiceError
 from gateway.edge.bodies import Body
 from gateway.edge.breaker import Breaker, UpstreamDown
 from gateway.edge.pools import Pool
-from gateway.edge.upstream_http import Answer, BrokenAnswer, Headers, Unreachable, UpstreamError
+from gateway.edge.upstream_http import Answer, BrokenAnswer, Headers, PoolFull, Unreachable, UpstreamError
 
 #: Doing these twice is doing them once (RFC 9110 section 9.2.2).
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
@@ -85,7 +85,7 @@ class Upstreams:
             try:
                 answer = await upstream.pool.ask(method.encode(), target, headers, body.content, body.length)
             except UpstreamError as error:
-                upstream.breaker.failed()
+                (upstream.breaker.left if isinstance(error, PoolFull) else upstream.breaker.failed)()
                 log.warning("upstream failed", service=upstream.service, error=type(error).__name__)
                 if not may_repeat or isinstance(error, BrokenAnswer) or not self._budget.spend():
                     raise _refusal(upstream, error) from error

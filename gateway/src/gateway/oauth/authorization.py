@@ -120,7 +120,6 @@ class Authorizations:
             dpop_jkt=(pushed.dpop_jkt if pushed else None) or values.get("dpop_jkt"),
             prompt=frozenset(values.get("prompt", "").split()),
             max_age=int(values["max_age"]) if "max_age" in values else None,
-            login_hint=values.get("login_hint", ""),
             expected=self._expected(values, client),
             pushed=key,
             asked_at=pushed.created if pushed else signed_at,

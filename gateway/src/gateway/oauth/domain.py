@@ -54,7 +54,6 @@ class AuthorizationRequest:
     prompt: frozenset[str] = frozenset()
     #: How long ago the person may have signed in, seconds.
     max_age: int | None = None
-    login_hint: str = ""
     #: Whom the client knows already, `per_…`; nobody else may answer.
     expected: str | None = None
     #: Where the pushed request is stored; None for one in the address.

@@ -53,7 +53,7 @@ class FormTooLarge(InvalidRequestError):  # type: ignore[misc]  # authlib has no
 class _Call:
     """One request of a client: what the use cases read of it."""
 
-    __slots__ = ("authorization", "error", "proofs", "values")
+    __slots__ = ("authorization", "error", "failure", "proofs", "values")
 
     def __init__(self, values: dict[str, str], authorization: str | None, proofs: list[str]) -> None:
         self.values = values
@@ -61,6 +61,8 @@ class _Call:
         self.proofs = proofs
         #: Why it was refused.
         self.error: str | None = None
+        #: Why it could not be answered.
+        self.failure: Exception | None = None
 
 
 #: Status, headers and body, as they are sent.
@@ -107,12 +109,15 @@ class BackChannel:
                 if status >= HTTPStatus.BAD_REQUEST:
                     span = self._spans.begin("POST", "oauth", path, None, began_ns)
                     trace_id = span.trace_id
+                    with span.current():
+                        _tell(path, call, status)
                     span.end(status)
             else:
                 span = self._spans.begin("POST", "oauth", path, None, began_ns)
                 trace_id = span.trace_id
                 with span.current():
                     status, headers, body = await self._answered(path, call)
+                    _tell(path, call, status)
                 span.end(status)
             if call is not None:
                 self._note(path, call, status, time.perf_counter() - began, trace_id)
@@ -141,10 +146,10 @@ class BackChannel:
                 await self._enter(call)
             return _refusal(error, call)
         except (PyMongoError, ServiceError) as error:
-            log.warning("a client could not be answered", error=type(error).__name__)
+            call.failure = error
             return _error(503, "temporarily_unavailable", "Try again in a moment.", (b"retry-after", b"1"))
-        except Exception:
-            log.exception("unexpected error", path=path)
+        except Exception as error:  # noqa: BLE001 -- told below, and whoever asked gets an answer
+            call.failure = error
             return _error(500, "server_error", "Something failed on our side.")
         headers = [*_ALWAYS, (b"dpop-nonce", nonce.encode())] if nonce is not None else _ALWAYS
         return status, headers, _json(answer) if answer is not None else b""
@@ -170,6 +175,17 @@ class BackChannel:
     async def _push(self, call: _Call) -> Answer:
         answer, nonce = await self._pushed.push(call.values, call.authorization, call.proofs)
         return 201, answer, nonce
+
+
+def _tell(path: str, call: _Call | None, status: int) -> None:
+    """Leave a line of a request that was refused or could not be answered, in its trace."""
+    failure = call.failure if call is not None else None
+    if failure is not None and status == HTTPStatus.SERVICE_UNAVAILABLE:
+        log.warning("a client could not be answered", error=type(failure).__name__)
+    elif failure is not None:
+        log.error("unexpected error", path=path, exc_info=failure)
+    elif status >= HTTPStatus.BAD_REQUEST:
+        log.info("refused", path=path, status=status, code=call.error if call is not None else "invalid_request")
 
 
 def _goes_without_saying(path: str, call: _Call) -> bool:
@@ -224,7 +240,6 @@ async def _body(receive: Receive) -> bytes:
 
 def _refusal(error: OAuth2Error, call: _Call | None) -> _Response:
     status, body, given = error()
-    log.info("refused", status=status, code=error.error)
     headers = [(name.lower().encode(), value.encode()) for name, value in given if name.lower() == "dpop-nonce"]
     if isinstance(error, InvalidClientError):
         # RFC 6749 section 5.2: 401, with a challenge for who tried the Authorization header.

@@ -7,7 +7,7 @@ inside a transaction gets that guarantee from the transaction's own write concer
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -150,11 +150,6 @@ class Collection:
         cursor = self._native.find(filter_, projection, sort=sort, limit=limit, session=session)
         documents: list[Document] = await cursor.to_list(None)
         return documents
-
-    async def stream(self, filter_: Filter, *, sort: Sort | None = None) -> AsyncIterator[Document]:
-        """All matches one by one, for reading a whole collection."""
-        async for document in self._native.find(filter_, sort=sort):
-            yield document
 
     async def update(
         self, filter_: Filter, update: Any, *, upsert: bool = False, session: Session | None = None
