@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc.jwk import ECKey, KeySet
-from joserfc.jws import JWSRegistry
 from joserfc.util import urlsafe_b64encode
 
 ALGORITHM = "ES256"
-_ES256 = JWSRegistry.algorithms[ALGORITHM]
+_ES256 = ECDSA(SHA256())
 #: A key is published for so long after the next one signs, seconds: longer than any token that it signed lives.
 RETIRED_SECONDS = 3600.0
 #: What a key is called in its file besides its JWK members: when it begins to sign, seconds since the epoch.
@@ -43,6 +45,13 @@ class SigningKey:
             header = {"alg": ALGORITHM, "kid": self.key_id, "typ": kind}
             self._headers[kind] = urlsafe_b64encode(json.dumps(header, separators=(",", ":")).encode())
         return self._headers[kind]
+
+    def sign(self, message: bytes) -> bytes:
+        """Two numbers of 32 bytes (RFC 7518 section 3.4); joserfc's own way to them takes half as long again."""
+        private = self.key.private_key
+        assert private is not None
+        r, s = decode_dss_signature(private.sign(message, _ES256))
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
 class SigningKeys:
@@ -75,7 +84,7 @@ class SigningKeys:
         # The compact form by hand (RFC 7515 section 7.1): making the same header anew doubles the cost of a token.
         payload = json.dumps(claims, separators=(",", ":")).encode()
         message = signing.header(kind) + b"." + urlsafe_b64encode(payload)
-        return (message + b"." + urlsafe_b64encode(_ES256.sign(message, signing.key))).decode()
+        return (message + b"." + urlsafe_b64encode(signing.sign(message))).decode()
 
     def public(self) -> dict[str, Any]:
         """The JWK Set that services read (RFC 7517 section 5)."""

@@ -39,6 +39,7 @@ JTI_LENGTH = 200
 ASSERTION_TYPES = frozenset({None, "JWT", "client-authentication+jwt"})
 CONFIDENTIAL = ["client_secret_basic", "private_key_jwt"]
 AUTH_METHODS = ["none", *CONFIDENTIAL]
+_ALL_SCOPES = list(SCOPES)
 
 
 class _Payload(OAuth2Payload):  # type: ignore[misc]  # authlib has no types
@@ -219,7 +220,7 @@ class _Assertion(JWTBearerClientAssertion):  # type: ignore[misc]  # authlib has
 
 class _Server(AuthorizationServer):  # type: ignore[misc]  # authlib has no types
     def __init__(self, view: View) -> None:
-        super().__init__(scopes_supported=list(SCOPES))
+        super().__init__(scopes_supported=_ALL_SCOPES)
         self.view = view
         self.register_grant(_AuthorizationCode, [_S256(required=True)])
         self.register_grant(_Refresh)

@@ -39,8 +39,9 @@ TOKEN_PATH = "/oauth/token"
 
 @dataclass(frozen=True)
 class Issued:
-    """The body of a successful answer, and the nonce of the client's next proof."""
+    """The body of a successful answer, to whom, and the nonce of the client's next proof."""
 
+    client_id: str
     answer: dict[str, Any]
     next_nonce: str | None = None
 
@@ -101,7 +102,7 @@ class Tokens:
                 answer = await self._for_refresh_token(view, client, values, proof)
             case _:
                 answer = await self._for_token(client, values, proof)
-        return Issued(answer, self._possession.next_nonce(proof))
+        return Issued(client.client_id, answer, self._possession.next_nonce(proof))
 
     async def _view(self, values: dict[str, str], authorization: str | None) -> View:
         code, refresh_token = values.get("code"), values.get("refresh_token")

@@ -53,12 +53,14 @@ class FormTooLarge(InvalidRequestError):  # type: ignore[misc]  # authlib has no
 class _Call:
     """One request of a client: what the use cases read of it."""
 
-    __slots__ = ("authorization", "error", "failure", "proofs", "values")
+    __slots__ = ("authorization", "client_id", "error", "failure", "proofs", "values")
 
     def __init__(self, values: dict[str, str], authorization: str | None, proofs: list[str]) -> None:
         self.values = values
         self.authorization = authorization
         self.proofs = proofs
+        #: Whom it was found to be of.
+        self.client_id: str | None = None
         #: Why it was refused.
         self.error: str | None = None
         #: Why it could not be answered.
@@ -131,7 +133,7 @@ class BackChannel:
         """Keep the request in the client's log, unless it was not proved to be the client's."""
         if status >= HTTPStatus.BAD_REQUEST and call.error not in _OF_THE_CLIENT:
             return
-        client_id = claimed_client_id(call.values, call.authorization)
+        client_id = call.client_id or claimed_client_id(call.values, call.authorization)
         if client_id is not None:
             request = Seen(time.time(), "POST", path, "", path, False, status, seconds, trace_id, call.error)
             self._usage.record(client_id, request)
@@ -163,6 +165,7 @@ class BackChannel:
 
     async def _token(self, call: _Call) -> Answer:
         issued = await self._tokens.issue(call.values, call.authorization, call.proofs)
+        call.client_id = issued.client_id
         return 200, issued.answer, issued.next_nonce
 
     async def _introspect(self, call: _Call) -> Answer:

@@ -63,5 +63,5 @@ def _print_table(rows: Sequence[Mapping[str, Any]]) -> None:
     for column in rows[0]:
         table.add_column(column, justify="left" if isinstance(rows[0][column], str) else "right")
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
+        table.add_row(*(str(row.get(column, "")) for column in rows[0]))
     Console().print(table)

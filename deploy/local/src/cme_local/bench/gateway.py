@@ -1,7 +1,8 @@
 """`cme bench gateway`: what the edge costs with every policy on, beside nginx and a plain proxy, all in one run.
 
 The load generator is `cme_local.bench.http_load`, on the core of the service behind. Saturated first; then at 60 % of
-that at a fixed rate, timed from when each request was due. CPU for a request is that of the measured process alone.
+that at a fixed rate, timed from when each request was due. All take turns (`cme_local.bench.turns`). CPU for a request
+is that of the measured process alone.
 """
 
 from __future__ import annotations
@@ -12,30 +13,29 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 from gateway.edge.routes import PACKAGED
 
 from cme_local.bench import gateway_rig as rig
-from cme_local.bench.gateway_rig import OTHER_CORE, Load, Server
 from cme_local.bench.http_load import Seen, request_bytes
+from cme_local.bench.turns import CONNECTIONS, OTHER_CORE, Contender, Extent, Load, Server, pin, take_turns
 from cme_local.processes import SERVICES, Ports
 from cme_local.run import running_stack
 from cme_local.stack import Stack
 
 PORT_BASE = 28900
-UPSTREAM, MEASURED, NGINX, HTTPX = (PORT_BASE + offset for offset in (21, 22, 23, 24))
+UPSTREAM, MEASURED, NGINX, HTTPX, MANY_ROUTED, FLOODED = (PORT_BASE + offset for offset in range(21, 27))
 #: Forwarded with a token, so never from the cache; the service answers it without its database.
 SERVICE, SERVICE_PATH = "credentials", "/.well-known/did.json"
 PATH = "/enrolment/v1/applications/app_01jb6x9v3efk7ta1k5h7e3x2wq"
 CACHED_PATH = SERVICE_PATH
 FEW, MANY = 10, 10_000
 FEW_ROUTES, MANY_ROUTES = 10, 1_000
-PACE = 0.6
 #: A client that may send this often and sends as much as it can, beside one that keeps to its own pace.
 FLOODER_PER_SECOND, CALM_PER_SECOND = 200, 300
-FLOODED_S = 6.0
 BOUNDS = {
     "at_most_cpu_us": 250,
     "at_least_per_second": 4_000,
@@ -45,47 +45,19 @@ BOUNDS = {
 }
 
 
-@dataclass(frozen=True)
-class Extent:
-    """How much is measured."""
-
-    seconds: float = 6.0
-    clients: int = MANY
-
-
-QUICK = Extent(seconds=1.5, clients=1_000)
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One way, saturated and at 60 % of it."""
-
-    way: str
-    most: Seen
-    steady: Seen
-    cpu_us: float | None
-
-    def row(self) -> dict[str, Any]:
-        """Its line in the table."""
-        return {
-            "way": self.way,
-            "rate /s": round(self.most.rate),
-            "CPU µs each": "" if self.cpu_us is None else round(self.cpu_us),
-            "at 60 % /s": round(self.steady.rate),
-            "p50 ms": self.steady.p50_ms,
-            "p99 ms": self.steady.p99_ms,
-        }
+QUICK = Extent(rounds=2, seconds=0.8)
 
 
 async def measure(*, quick: bool = False) -> dict[str, Any]:
     """The table and what follows from it."""
     extent = QUICK if quick else Extent()
+    clients = MANY // 10 if quick else MANY
     with tempfile.TemporaryDirectory(prefix="cme-bench-") as name:
         folder = Path(name)
         async with running_stack(Ports(PORT_BASE), folder / "data") as running:
             for process in running.stack.processes:
-                rig.pin(process.pid, OTHER_CORE)
-            return await Bench(running.stack, folder, extent, Load(folder, extent.seconds)).run()
+                pin(process.pid, OTHER_CORE)
+            return await Bench(running.stack, folder, extent, clients, Load(folder, extent.seconds)).run()
 
 
 @dataclass(frozen=True)
@@ -95,96 +67,74 @@ class Bench:
     stack: Stack
     folder: Path
     extent: Extent
+    clients: int
     load: Load
 
     async def run(self) -> dict[str, Any]:
-        """Every way, one after the other."""
-        bearers = rig.bearers(self.stack, self.extent.clients)
+        """Every way, round by round."""
+        bearers = rig.bearers(self.stack, self.clients)
         one = [request_bytes("GET", f"http://127.0.0.1:{MEASURED}{PATH}", bearers[0])]
-        async with rig.application("cme_local.bench.plain_upstream:app", UPSTREAM, OTHER_CORE) as upstream:
-            bare = await self._way("upstream, direct", upstream, one)
-            async with rig.nginx(self.folder / "nginx", NGINX, UPSTREAM) as server:
-                nginx = await self._way("nginx, plain proxy", server, one) if server else None
-            async with rig.httpx_proxy(HTTPX, UPSTREAM) as server:
-                httpx = await self._way("FastAPI + httpx, plain proxy", server, one)
-            async with rig.gateway(self.stack, MEASURED, self._settings(FEW_ROUTES)) as server:
-                edge = await self._way("gateway, every policy", server, one)
-                beside = await self.load.well(UPSTREAM, one, edge.steady.rate)
-                clients = [await self._of_clients(server, bearers, count) for count in (FEW, self.extent.clients)]
-                cached = await self._cached(server)
-                direct, through, added = await self._service(server, bearers[0])
-            async with rig.gateway(self.stack, MEASURED, self._settings(MANY_ROUTES)) as server:
-                routes = await self._way(f"  {MANY_ROUTES:,} routes", server, one)
+        async with (
+            rig.application("cme_local.bench.plain_upstream:app", UPSTREAM, OTHER_CORE) as upstream,
+            rig.nginx(self.folder / "nginx", NGINX, UPSTREAM) as plain,
+            rig.httpx_proxy(HTTPX, UPSTREAM) as proxy,
+            rig.gateway(self.stack, MEASURED, self._settings(FEW_ROUTES)) as server,
+            rig.gateway(self.stack, MANY_ROUTED, self._settings(MANY_ROUTES)) as of_many_routes,
+        ):
+            bare = Contender("upstream, direct", upstream, one)
+            nginx = [Contender("nginx, plain proxy", plain, one)] if plain else []
+            httpx = Contender("FastAPI + httpx, plain proxy", proxy, one)
+            edge = Contender("gateway, every policy", server, one, behind=upstream)
+            clients = [self._of_clients(server, bearers, count) for count in (FEW, self.clients)]
+            routes = Contender(f"  {MANY_ROUTES:,} routes", of_many_routes, one)
+            cached = Contender("gateway, public read from the cache", server, [self._get(CACHED_PATH, {})])
+            direct, through = self._service(server, bearers[0])
+            ways = [bare, *nginx, httpx, edge, *clients, routes, cached, direct, through]
+            await take_turns(ways, self.load, self.extent)
             flooded = await self._flooded(bearers)
-        ways = [bare, *([nginx] if nginx else []), httpx, edge, *clients, routes, cached, direct, through]
+        added = {"what": "  added at 60 %", "p50 ms": edge.added_ms("p50_ms"), "p99 ms": edge.added_ms("p99_ms")}
         return {
-            "rows": [*(way.row() for way in ways), *added, *flooded],
-            "connections": rig.CONNECTIONS,
+            "rows": [*(way.row() for way in ways), added, *flooded],
+            "connections": CONNECTIONS,
             "without_nginx": None if nginx else "install it by: apt-get install nginx-light",
-            "of_nginx": round(edge.most.rate / nginx.most.rate, 3) if nginx else None,
-            "times_httpx": round(edge.most.rate / httpx.most.rate, 1),
+            "of_nginx": edge.times(nginx[0]) if nginx else None,
+            "times_httpx": edge.times(httpx),
             "cpu_us": edge.cpu_us,
-            "per_second": edge.most.rate,
-            "of_direct": round(through.most.rate / direct.most.rate, 3),
-            "added_p50_ms": round(edge.steady.p50_ms - beside.p50_ms, 3),
-            "added_p99_ms": round(edge.steady.p99_ms - beside.p99_ms, 3),
+            "per_second": edge.rate,
+            "of_direct": through.times(direct),
+            "added_p50_ms": added["p50 ms"],
+            "added_p99_ms": added["p99 ms"],
             **BOUNDS,
         }
 
-    async def _way(self, way: str, server: Server, requests: Sequence[bytes]) -> Measured:
-        await self.load.run(server.port, requests, 1.0)
-        before = server.cpu()
-        most = await self.load.well(server.port, requests)
-        used = server.cpu() - before
-        steady = await self.load.well(server.port, requests, most.rate * PACE)
-        return Measured(way, most, steady, used / most.count * 1e6 if server.processes else None)
+    def _get(self, path: str, headers: dict[str, str]) -> bytes:
+        return request_bytes("GET", f"http://127.0.0.1:{MEASURED}{path}", headers)
 
-    async def _of_clients(self, server: Server, bearers: Sequence[dict[str, str]], count: int) -> Measured:
-        requests = [request_bytes("GET", f"http://127.0.0.1:{MEASURED}{PATH}", each) for each in bearers[:count]]
-        # Once each, so that every client is known and its token verified.
-        await self.load.run(server.port, requests, max(1.0, count / 500))
-        return await self._way(f"  {count:,} clients in turn", server, requests)
+    def _of_clients(self, server: Server, bearers: Sequence[dict[str, str]], count: int) -> Contender:
+        return Contender(f"  {count:,} clients in turn", server, [self._get(PATH, each) for each in bearers[:count]])
 
-    async def _cached(self, server: Server) -> Measured:
-        request = [request_bytes("GET", f"http://127.0.0.1:{MEASURED}{CACHED_PATH}", {})]
-        return await self._way("gateway, public read from the cache", server, request)
-
-    async def _service(self, server: Server, bearer: dict[str, str]) -> tuple[Measured, Measured, list[dict[str, Any]]]:
-        """A service of ours, direct and through the gateway; at the same rate, what the gateway adds."""
-        request = [request_bytes("GET", f"http://127.0.0.1:{MEASURED}{SERVICE_PATH}", bearer)]
-        pid = self.stack.pid(SERVICE)
-        service = Server(int(self.stack.urls[SERVICE].rpartition(":")[2]), (psutil.Process(pid),))
-        direct = await self._way(f"{SERVICE}, direct", service, request)
-        through = await self._way(f"{SERVICE}, through the gateway", server, request)
-        beside = await self.load.well(service.port, request, through.steady.rate)
-        row = {
-            "way": "  added at the same rate",
-            "rate /s": "",
-            "CPU µs each": "",
-            "at 60 % /s": round(beside.rate),
-            "p50 ms": round(through.steady.p50_ms - beside.p50_ms, 3),
-            "p99 ms": round(through.steady.p99_ms - beside.p99_ms, 3),
-        }
-        return direct, through, [row]
+    def _service(self, server: Server, bearer: dict[str, str]) -> tuple[Contender, Contender]:
+        """A service of ours, direct and through the gateway."""
+        request = [self._get(SERVICE_PATH, bearer)]
+        process = psutil.Process(self.stack.pid(SERVICE))
+        service = Server(int(self.stack.urls[SERVICE].rpartition(":")[2]), (process,))
+        return (
+            Contender(f"{SERVICE}, direct", service, request),
+            Contender(f"{SERVICE}, through the gateway", server, request),
+        )
 
     async def _flooded(self, bearers: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
         """What one client sees while another sends as much as it can."""
-        flooder, calm = ([request_bytes("GET", f"http://127.0.0.1:{MEASURED}{PATH}", each)] for each in bearers[:2])
+        flooder, calm = ([self._get(PATH, each)] for each in bearers[:2])
         limit = f'[[limit]]\nclient = "bench-0"\nper_second = {FLOODER_PER_SECOND}\nburst = {FLOODER_PER_SECOND}\n'
-        async with rig.gateway(self.stack, MEASURED, self._settings(FEW_ROUTES, limit)) as server:
-            return [
-                await self._calm("another client, alone", server, calm, None),
-                await self._calm("  while one floods at 2,000/s", server, calm, flooder),
-            ]
-
-    async def _calm(
-        self, way: str, server: Server, calm: Sequence[bytes], flooder: Sequence[bytes] | None
-    ) -> dict[str, Any]:
-        flood = asyncio.create_task(self.load.run(server.port, flooder, FLOODED_S, 2_000)) if flooder else None
-        seen = await self.load.well(server.port, calm, CALM_PER_SECOND)
-        if flood is not None:
-            await flood
-        return Measured(way, seen, seen, None).row() | {"rate /s": ""}
+        async with rig.gateway(self.stack, FLOODED, self._settings(FEW_ROUTES, limit)) as server:
+            alone, beside = [], []
+            for _ in range(self.extent.rounds):
+                alone.append(await self.load.well(server.port, calm, CALM_PER_SECOND))
+                flood = asyncio.create_task(self.load.run(server.port, flooder, 2 * self.extent.seconds, 2_000))
+                beside.append(await self.load.well(server.port, calm, CALM_PER_SECOND))
+                await flood
+        return [_calm("another client, alone", alone), _calm("  while one floods at 2,000/s", beside)]
 
     def _settings(self, routes: int, more: str = "") -> dict[str, str]:
         """The packaged table with as many routes, of which those of one service lead to the plain upstream."""
@@ -196,3 +146,8 @@ class Bench:
         upstreams = {service: self.stack.urls[service] for service in SERVICES}
         upstreams["enrolment"] = f"http://127.0.0.1:{UPSTREAM}"
         return {"CME_ROUTES_FILE": str(table), "CME_UPSTREAMS": json.dumps(upstreams)}
+
+
+def _calm(what: str, rounds: list[Seen]) -> dict[str, Any]:
+    row = {"what": what, "60 % /s": CALM_PER_SECOND}
+    return row | {f"{name} ms": median(getattr(each, f"{name}_ms") for each in rounds) for name in ("p50", "p99")}

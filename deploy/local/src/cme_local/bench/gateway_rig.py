@@ -1,16 +1,13 @@
-"""What is measured side by side: a gateway with a table of its own, nginx, a plain proxy, and the load on all of them."""
+"""What is measured side by side: a gateway with a table of its own, nginx and a plain proxy."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
 import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -26,7 +23,7 @@ from pymongo import MongoClient
 
 from cme_local import environment
 from cme_local.bench import plain_proxy
-from cme_local.bench.http_load import Plan, Seen, generate, write_requests
+from cme_local.bench.turns import MEASURED_CORE, Server, pin
 from cme_local.engines import mongo_url
 from cme_local.errors import StackError
 from cme_local.http_probe import status_of
@@ -34,9 +31,6 @@ from cme_local.processes import DEPLOYABLES, Ports
 from cme_local.secrets import load_or_create, token_keys_dir
 from cme_local.stack import Stack
 
-#: What is measured has the first core; the service behind it and the load have the second.
-MEASURED_CORE, OTHER_CORE = 0, 1
-CONNECTIONS = 32
 READY_WITHIN_S = 60.0
 #: Nothing here is refused for its rate, except where that is what is measured.
 UNLIMITED = "1000000000"
@@ -55,52 +49,6 @@ http {{
   }}
 }}
 """
-
-
-@dataclass(frozen=True)
-class Server:
-    """Something that answers, and the processes whose CPU is its own."""
-
-    port: int
-    processes: tuple[psutil.Process, ...] = ()
-
-    def cpu(self) -> float:
-        """Seconds used so far."""
-        return float(sum(sum(process.cpu_times()[:2]) for process in self.processes))
-
-
-@dataclass(frozen=True)
-class Load:
-    """Sends requests from the other core."""
-
-    folder: Path
-    seconds: float
-
-    async def run(
-        self, port: int, requests: Sequence[bytes], seconds: float | None = None, rate: float | None = None
-    ) -> Seen:
-        """What came of it. Without a rate, as many as are answered."""
-        path = self.folder / f"requests-{secrets.token_hex(4)}"
-        write_requests(path, requests)
-        plan = Plan("127.0.0.1", port, str(path), CONNECTIONS, seconds or self.seconds, rate, OTHER_CORE)
-        seen = await generate(plan)
-        path.unlink()
-        return seen
-
-    async def well(self, port: int, requests: Sequence[bytes], rate: float | None = None) -> Seen:
-        """The same; every answer has to be a success. Raises StackError."""
-        seen = await self.run(port, requests, rate=rate)
-        if seen.failed or not seen.count:
-            raise StackError(f"not every request was answered well, so there is nothing to measure: {seen.statuses}")
-        return seen
-
-
-def pin(pid: int, core: int) -> None:
-    """Keep a process and its threads on one core."""
-    if os.cpu_count() == 1:
-        return
-    for thread in psutil.Process(pid).threads():
-        os.sched_setaffinity(thread.id, {core})
 
 
 @asynccontextmanager

@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import os
 import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
@@ -27,7 +24,18 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 from pymongo import MongoClient
 
-from cme_local.bench.http_load import Plan, Seen, generate, request_bytes, write_requests
+from cme_local.bench.http_load import request_bytes
+from cme_local.bench.turns import (
+    CONNECTIONS,
+    MEASURED_CORE,
+    OTHER_CORE,
+    Contender,
+    Extent,
+    Load,
+    Server,
+    pin,
+    take_turns,
+)
 from cme_local.engines import mongo_url
 from cme_local.errors import StackError
 from cme_local.http_probe import status_of
@@ -38,9 +46,6 @@ from cme_local.stack import Stack
 
 PORT_BASE = 28940
 PEER_PORT = PORT_BASE + 15
-#: The server under test has the first core, everything else and the load the second.
-SERVER_CORE, OTHER_CORE = 0, 1
-CONNECTIONS = 32
 FEW, MANY = 10, 10_000
 LEAST_SECRET, LEAST_JWT, LEAST_INTROSPECTION, MOST_P99_MS = 2_000, 1_000, 3_000, 30
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -49,118 +54,23 @@ ASSERTION_TYPE = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bear
 PEER = "tests/load/js"
 
 
-@dataclass(frozen=True)
-class Extent:
-    """How much is measured: rounds of so many seconds at full speed and as many at 60 % of it."""
-
-    rounds: int = 7
-    seconds: float = 1.2
-    assertions: int = 40_000
-
-
-QUICK = Extent(rounds=2, seconds=0.8, assertions=8_000)
-
-
-@dataclass(frozen=True)
-class Round:
-    """One look at a server."""
-
-    most: Seen
-    cpu_us: float
-    steady: Seen
-
-
-@dataclass
-class Contender:
-    """A server with the requests that it gets. With `once` no request is sent twice."""
-
-    what: str
-    port: int
-    process: psutil.Process
-    requests: Sequence[bytes]
-    once: bool = False
-    rounds: list[Round] = field(default_factory=list)
-    _sent: int = 0
-
-    async def warm(self, load: _Load) -> None:
-        """Everything once, so that every client is known."""
-        await load(self.port, self._some(load.parts), max(1.0, len(self.requests) / 500 if not self.once else 0), None)
-
-    async def look(self, load: _Load) -> None:
-        """One round."""
-        before = _cpu(self.process)
-        most = await load(self.port, self._some(load.parts), load.extent.seconds, None)
-        used = _cpu(self.process) - before
-        steady = await load(self.port, self._some(load.parts), load.extent.seconds, most.rate * 0.6)
-        self.rounds.append(Round(most, used / most.count * 1e6, steady))
-
-    def _some(self, parts: int) -> Sequence[bytes]:
-        if not self.once:
-            return self.requests
-        size = len(self.requests) // parts
-        self._sent += size
-        return self.requests[self._sent - size : self._sent]
-
-    def row(self) -> dict[str, Any]:
-        """Its line in the table: the median round, and the one that was disturbed least."""
-        return {
-            "what": self.what,
-            "rate /s": round(median(each.most.rate for each in self.rounds)),
-            "CPU µs each": round(median(each.cpu_us for each in self.rounds)),
-            "best /s": round(max(each.most.rate for each in self.rounds)),
-            "best CPU µs": round(min(each.cpu_us for each in self.rounds)),
-            "at 60 % /s": round(median(each.steady.rate for each in self.rounds)),
-            "p50 ms": median(each.steady.p50_ms for each in self.rounds),
-            "p99 ms": median(each.steady.p99_ms for each in self.rounds),
-        }
-
-
-@dataclass(frozen=True)
-class _Load:
-    """The generator, and a file for its requests."""
-
-    folder: Path
-    extent: Extent
-
-    @property
-    def parts(self) -> int:
-        """Into how many parts requests are divided that are sent once."""
-        return 2 * self.extent.rounds + 1
-
-    async def __call__(self, port: int, requests: Sequence[bytes], seconds: float, rate: float | None) -> Seen:
-        path = self.folder / "requests"
-        write_requests(path, requests)
-        seen = await generate(Plan("127.0.0.1", port, str(path), CONNECTIONS, seconds, rate, OTHER_CORE))
-        if seen.failed or not seen.count:
-            raise StackError(f"not every request was answered well, so there is nothing to measure: {seen.statuses}")
-        return seen
+QUICK = Extent(rounds=2, seconds=0.8)
+#: Assertions for each second that is measured: each holds once, so there have to be enough for every round.
+ASSERTIONS_PER_SECOND = 2_400
 
 
 async def measure(*, quick: bool = False) -> dict[str, Any]:
-    """The table; a row for oidc-provider when its package is installed.
-
-    Machines change their speed from one second to the next, so all take turns, round by round.
-    """
+    """The table; a row for oidc-provider when its package is installed."""
     extent = QUICK if quick else Extent()
     with tempfile.TemporaryDirectory(prefix="cme-bench-") as name:
-        load = _Load(Path(name), extent)
-        async with running_stack(Ports(PORT_BASE), load.folder / "data") as running, _peer() as peer:
-            contenders = [*await _ours(running.stack, extent), *peer]
-            for contender in contenders:
-                await contender.warm(load)
-            for _ in range(extent.rounds):
-                for contender in contenders:
-                    await contender.look(load)
-    rows = [contender.row() for contender in contenders]
-    ratios = [
-        ours.most.rate / theirs.most.rate
-        for contender in peer
-        for ours, theirs in zip(contenders[0].rounds, contender.rounds, strict=True)
-    ]
+        folder = Path(name)
+        async with running_stack(Ports(PORT_BASE), folder / "data") as running, _peer() as peer:
+            ours = await _ours(running.stack, extent)
+            await take_turns([*ours, *peer], Load(folder, extent.seconds), extent)
     return {
-        "rows": rows,
+        "rows": [contender.row() for contender in (*ours, *peer)],
         "connections": CONNECTIONS,
-        "times_the_rate_of_oidc_provider": round(median(ratios), 2) if ratios else None,
+        "times_the_rate_of_oidc_provider": ours[0].times(peer[0]) if peer else None,
         "without_peer": None if peer else f"install it by: npm ci --prefix {PEER}",
         "at_least": {"secret": LEAST_SECRET, "private_key_jwt": LEAST_JWT, "introspection": LEAST_INTROSPECTION},
         "at_most_p99_ms": MOST_P99_MS,
@@ -169,20 +79,21 @@ async def measure(*, quick: bool = False) -> dict[str, Any]:
 
 async def _ours(stack: Stack, extent: Extent) -> list[Contender]:
     for process in stack.processes:
-        _pin(process.pid, SERVER_CORE if process.name == "gateway" else OTHER_CORE)
-    port, process = int(stack.api.rpartition(":")[2]), psutil.Process(stack.pid("gateway"))
+        pin(process.pid, MEASURED_CORE if process.name == "gateway" else OTHER_CORE)
+    server = Server(int(stack.api.rpartition(":")[2]), (psutil.Process(stack.pid("gateway")),))
     token_url = f"{stack.api}/oauth/token"
     clients = _add_clients(stack, MANY)
     key = ECKey.generate_key("P-256", {"kid": "bench"}, private=True)
     signer = _add_signer(stack, key)
-    # Each assertion holds once, so there have to be enough for every round.
-    assertions = [_with_assertion(token_url, stack.issuer, signer, key) for _ in range(extent.assertions)]
+    parts = 2 * extent.rounds + 1
+    count = int(ASSERTIONS_PER_SECOND * extent.seconds) * parts
+    assertions = [_with_assertion(token_url, stack.issuer, signer, key) for _ in range(count)]
     return [
-        Contender("client credentials, secret", port, process, [_with_secret(token_url, *clients[0])]),
-        Contender(f"  of {FEW:,} clients in turn", port, process, [_with_secret(token_url, *c) for c in clients[:FEW]]),
-        Contender(f"  of {MANY:,} clients in turn", port, process, [_with_secret(token_url, *c) for c in clients]),
-        Contender("client credentials, private_key_jwt", port, process, assertions, once=True),
-        Contender("introspection", port, process, [await _introspection(stack, *clients[0])]),
+        Contender("client credentials, secret", server, [_with_secret(token_url, *clients[0])]),
+        Contender(f"  of {FEW:,} clients in turn", server, [_with_secret(token_url, *c) for c in clients[:FEW]]),
+        Contender(f"  of {MANY:,} clients in turn", server, [_with_secret(token_url, *c) for c in clients]),
+        Contender("client credentials, private_key_jwt", server, assertions, once=True),
+        Contender("introspection", server, [await _introspection(stack, *clients[0])]),
     ]
 
 
@@ -197,7 +108,7 @@ async def _peer() -> AsyncIterator[list[Contender]]:
         url = f"http://127.0.0.1:{PEER_PORT}/token"
         basic = _basic("bench", secret)
         request = request_bytes("POST", url, {**FORM, **basic}, b"grant_type=client_credentials&scope=read")
-        yield [Contender("oidc-provider (npm), secret", PEER_PORT, process, [request])]
+        yield [Contender("oidc-provider (npm), secret", Server(PEER_PORT, (process,)), [request])]
 
 
 @asynccontextmanager
@@ -206,7 +117,7 @@ async def _oidc_provider(home: Path, secret: str) -> AsyncIterator[psutil.Proces
     command = ("node", str(home / "oidc_provider.mjs"), str(PEER_PORT), secret)
     child = await asyncio.create_subprocess_exec(*command, stdout=quiet, stderr=quiet, cwd=home)
     try:
-        _pin(child.pid, SERVER_CORE)
+        pin(child.pid, MEASURED_CORE)
         deadline = time.monotonic() + 20
         while await status_of(f"http://127.0.0.1:{PEER_PORT}/jwks") != 200:  # noqa: PLR2004  (HTTP's)
             if time.monotonic() > deadline or child.returncode is not None:
@@ -285,15 +196,3 @@ async def _introspection(stack: Stack, client_id: str, secret: str) -> bytes:
     token = json.loads(answer.partition(b"\r\n\r\n")[2])["access_token"]
     headers = {**FORM, **_basic(client_id, secret)}
     return request_bytes("POST", f"{stack.api}/oauth/introspect", headers, f"token={token}".encode())
-
-
-def _pin(pid: int, core: int) -> None:
-    """Keep a process and its threads on one core."""
-    if os.cpu_count() == 1:
-        return
-    for thread in psutil.Process(pid).threads():
-        os.sched_setaffinity(thread.id, {core})
-
-
-def _cpu(process: psutil.Process) -> float:
-    return float(sum(process.cpu_times()[:2]))
