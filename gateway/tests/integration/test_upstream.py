@@ -362,6 +362,18 @@ def test_the_way_back_leads_nowhere_else(setting: Setting, target: str) -> None:
     assert setting.browser().sign_in("hanna", return_to=target).headers["location"] == "/account"
 
 
+def test_a_request_that_no_cookie_holds_is_told_so_before_anybody_goes_anywhere(setting: Setting) -> None:
+    browser = setting.browser()
+
+    answer = browser.here.get(
+        "/login/upstream/eu-login", params={"return_to": "/oauth/authorize?request=" + "x" * 3_000}
+    )
+
+    assert answer.status_code == 400
+    assert "request is too long for this way of signing in" in answer.text
+    assert "upstream" not in str(answer.headers.get("set-cookie"))
+
+
 def link(setting: Setting, browser: Browser, identity: str) -> httpx.Response:
     """Link an identity to the account that is signed in."""
     page = browser.here.get("/account")

@@ -15,17 +15,23 @@ DEPLOYABLES = {
 
 def run_alone(root: Path, names: Iterable[str]) -> int:
     """Test deployables, each in an environment of its own; the exit code of the first failure."""
-    codes = [_test(root, name) for name in names]
+    codes = [_test(root, name, name, [DEPLOYABLES[name]]) for name in names]
     return next((code for code in codes if code), 0)
 
 
-def _test(root: Path, name: str) -> int:
+def run_part(root: Path, name: str, part: int, parts: int) -> int:
+    """Test the files of a deployable whose turn is `part` (from 0) when they are dealt out to `parts`; the exit code."""
+    files = sorted(str(path.relative_to(root)) for path in (root / DEPLOYABLES[name] / "tests").rglob("test_*.py"))
+    return _test(root, name, f"{name} ({part + 1} of {parts})", files[part::parts])
+
+
+def _test(root: Path, name: str, called: str, paths: Sequence[str]) -> int:
     environment = root / ".cme" / "alone" / name
     uv = str(Path(sysconfig.get_path("scripts")) / "uv")
     sync = [uv, "sync", "--quiet", "--frozen", "--no-default-groups", "--package", f"cme-{name}", "--group", "test"]
-    pytest = [str(environment / "bin" / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", DEPLOYABLES[name]]
+    pytest = [str(environment / "bin" / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths]
     settings = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(environment)}
-    return told_when_done(f"{name} alone", [sync, pytest], root, settings)
+    return told_when_done(f"{called} alone", [sync, pytest], root, settings)
 
 
 def told_when_done(name: str, commands: Sequence[Sequence[str]], root: Path, env: Mapping[str, str]) -> int:

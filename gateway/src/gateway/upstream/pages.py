@@ -34,6 +34,8 @@ UpstreamsHere = Annotated[Upstreams, Provided(Upstreams)]
 ProviderId = Annotated[str, Path(max_length=30)]
 KEPT = "upstream"
 KEPT_SECONDS = int(ATTEMPT_LIFETIME.total_seconds())
+#: Of the 4,096 bytes of a cookie (RFC 6265 section 6.1), with room for whom the provider names.
+MOST_KEPT = 3_000
 NO_STORE = {"Cache-Control": "no-store"}
 log = structlog.get_logger(__name__)
 
@@ -58,6 +60,8 @@ async def begin(
         url, kept = await upstreams.begin(provider, safe_return(return_to))
     except ProviderUnavailable:
         return page.render(request, return_to, error="upstream_unavailable", status=503)
+    if len(kept) > MOST_KEPT:
+        return page.render(request, return_to, error="upstream_too_long", status=400)
     response = RedirectResponse(url, 303, NO_STORE)
     browser.keep(response, KEPT, kept, KEPT_SECONDS)
     return response

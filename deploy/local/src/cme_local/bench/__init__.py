@@ -21,6 +21,9 @@ def run(name: str, *, quick: bool = False) -> int:
     path = project_root() / ".cme" / "bench" / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(_machine() | figures, indent=1) + "\n", encoding="utf-8")
+    for figure, value in figures.items():
+        if figure != "rows" and value is not None:
+            print(f"{figure.replace('_', ' ')}: {value}")
     print(f"Written to {_shown(path)}")
     return 0
 

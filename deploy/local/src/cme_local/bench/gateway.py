@@ -90,11 +90,12 @@ class Bench:
             cached = Contender("gateway, public read from the cache", server, [self._get(CACHED_PATH, {})])
             direct, through = self._service(server, bearers[0])
             ways = [bare, *nginx, httpx, edge, *clients, routes, cached, direct, through]
-            await take_turns(ways, self.load, self.extent)
+            machine = await take_turns(ways, self.load, self.extent)
             flooded = await self._flooded(bearers)
         added = {"what": "  added at 60 %", "p50 ms": edge.added_ms("p50_ms"), "p99 ms": edge.added_ms("p99_ms")}
         return {
             "rows": [*(way.row() for way in ways), added, *flooded],
+            "machine": machine,
             "connections": CONNECTIONS,
             "without_nginx": None if nginx else "install it by: apt-get install nginx-light",
             "of_nginx": edge.times(nginx[0]) if nginx else None,

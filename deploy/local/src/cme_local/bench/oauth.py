@@ -66,9 +66,10 @@ async def measure(*, quick: bool = False) -> dict[str, Any]:
         folder = Path(name)
         async with running_stack(Ports(PORT_BASE), folder / "data") as running, _peer() as peer:
             ours = await _ours(running.stack, extent)
-            await take_turns([*ours, *peer], Load(folder, extent.seconds), extent)
+            machine = await take_turns([*ours, *peer], Load(folder, extent.seconds), extent)
     return {
         "rows": [contender.row() for contender in (*ours, *peer)],
+        "machine": machine,
         "connections": CONNECTIONS,
         "times_the_rate_of_oidc_provider": ours[0].times(peer[0]) if peer else None,
         "without_peer": None if peer else f"install it by: npm ci --prefix {PEER}",

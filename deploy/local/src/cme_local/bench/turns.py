@@ -1,13 +1,15 @@
 """Servers that are measured in one run: each on a core alone, taking turns, because machines change their speed.
 
 A round is as many requests as a server answers, then 60 % of that at a fixed rate. What is reported is the median
-round; the best one is what the least disturbed moment allowed.
+round; the best one is what the least disturbed moment allowed. `machine` tells how disturbed it was: a computation that
+always is the same took so long at best, in the middle and at worst, so that a p99 near the longest is the machine's.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +27,8 @@ CONNECTIONS = 32
 PACE = 0.6
 #: Requests a second at which every client is made known before anything is measured.
 WARM_PER_SECOND = 500
+#: The machine alone, for comparison: a loop of so many steps, so many times a round.
+PIECE, PIECES = 20_000, 60
 
 
 @dataclass(frozen=True)
@@ -154,13 +158,35 @@ class Contender:
         }
 
 
-async def take_turns(contenders: Sequence[Contender], load: Load, extent: Extent) -> None:
-    """Warm all of them, then round by round each. Raises StackError."""
+async def take_turns(contenders: Sequence[Contender], load: Load, extent: Extent) -> dict[str, float]:
+    """Warm all of them, then round by round each; how steady the machine was meanwhile. Raises StackError."""
     for contender in contenders:
         await contender.warm(load, extent)
+    pieces = []
     for _ in range(extent.rounds):
+        pieces += _pieces_of_work()
         for contender in contenders:
             await contender.look(load, extent)
+    return {
+        "best_ms": round(min(pieces), 2),
+        "median_ms": round(median(pieces), 2),
+        "longest_ms": round(max(pieces), 2),
+    }
+
+
+def _pieces_of_work() -> list[float]:
+    """How long the same computation took, again and again on the measured core while it had nothing else to do, ms."""
+    usual = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {MEASURED_CORE} & usual or usual)
+    try:
+        took = []
+        for _ in range(PIECES):
+            began = time.perf_counter()
+            sum(len(str(number)) for number in range(PIECE))
+            took.append((time.perf_counter() - began) * 1e3)
+        return took
+    finally:
+        os.sched_setaffinity(0, usual)
 
 
 def pin(pid: int, core: int) -> None:
