@@ -181,3 +181,11 @@ class Happenings:
 def happenings(engines: Engines) -> Happenings:
     """What happens in the services."""
     return Happenings(engines.nats_url)
+
+
+@pytest.fixture
+def another_receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    made.start()
+    yield made
+    made.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,21 @@ from .signing_up import PASSWORD, address, browser, confirm, mailbox, rows, sign
 __all__ = ["address", "browser", "mailbox"]
 
 
+def await_try(engines: Engines, address: str) -> None:
+    """Wait until a letter was tried in vain."""
+    for _ in range(600):
+        if (waiting := rows(engines, "letters", {"recipient": address})) and waiting[0]["tries"] > 0:
+            return
+        time.sleep(0.02)
+    pytest.fail("the letter is not tried")
+
+
 def test_a_letter_outlives_a_relay_that_is_away_and_a_kill(
     gateway: Any, browser: Any, mailbox: Mailbox, address: str, engines: Engines
 ) -> None:
     mailbox.behave = lambda word, recipient: "drop" if word == "DATA" and recipient == address else ""
     sign_up(browser, address)
-    for _ in range(600):
-        if (waiting := rows(engines, "letters", {"recipient": address})) and waiting[0]["tries"] > 0:
-            break
-        browser.get("/login")
+    await_try(engines, address)
 
     mailbox.behave = lambda _word, _address: ""
 
@@ -52,10 +59,7 @@ def test_a_relay_that_does_not_begin_again_is_asked_later(
 ) -> None:
     mailbox.behave = lambda word, recipient: "451 later" if word == "RSET" or recipient == address else ""
     sign_up(browser, address)
-    for _ in range(600):
-        if (waiting := rows(engines, "letters", {"recipient": address})) and waiting[0]["tries"] > 0:
-            break
-        browser.get("/login")
+    await_try(engines, address)
 
     mailbox.behave = lambda _word, _address: ""
 

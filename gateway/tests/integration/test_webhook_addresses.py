@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,27 +13,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from gateway.clients.domain import Client
 
-from .receivers import Receiver
-from .webhook_rig import HOUR, Rig, cancelled, rigged
+from .receivers import Receiver, another_receiver
+from .webhook_rig import HOUR, Rig, cancelled, client, rig, rigged
 
-
-@pytest.fixture
-async def rig(engines: Engines) -> AsyncIterator[Rig]:
-    async with rigged(engines) as made:
-        yield made
-
-
-@pytest.fixture
-async def client(rig: Rig) -> Client:
-    return await rig.client()
-
-
-@pytest.fixture
-def another_receiver() -> Iterator[Receiver]:
-    made = Receiver()
-    made.start()
-    yield made
-    made.stop()
+__all__ = ["another_receiver", "client", "rig"]
 
 
 async def test_a_name_that_leads_elsewhere_by_the_time_of_a_delivery_is_not_followed(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date
 
-import pytest
 from cme_contracts import Event, event_type_of
 from cme_contracts.assessment import CreditAct, CreditAssessed, EvidenceSubmitted
 from cme_contracts.credentials import CredentialIssued, CredentialRevoked
@@ -20,12 +18,13 @@ from cme_contracts.enrolment import (
 )
 from cme_contracts.outreach import ClusterMerged
 from cme_kit.ids import new_id
-from cme_kit.testing import Engines
 from gateway.clients.domain import Client
 from gateway.webhooks.schemas import WebhookView
 
 from .receivers import Receiver
-from .webhook_rig import Rig, rigged
+from .webhook_rig import Rig, rig
+
+__all__ = ["rig"]
 
 EVERYTHING = (
     *("enrolment.applications:read", "enrolment.learners:read", "assessment.transcripts:read"),
@@ -137,12 +136,6 @@ class Party:
         """The events that it was told of, by their aggregate and verb."""
         paths = [got for got in self._receiver.received if got.path == f"/{self.webhook.description}"]
         return sorted(".".join(got.event["type"].split(".")[3:5]) for got in paths)
-
-
-@pytest.fixture
-async def rig(engines: Engines) -> AsyncIterator[Rig]:
-    async with rigged(engines) as made:
-        yield made
 
 
 async def party(rig: Rig, receiver: Receiver, name: str, *scopes: str, **fields: str | bool) -> Party:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-
 import pytest
 from cme_contracts.curriculum import OfferingCancelled
 from cme_kit.telemetry import current_traceparent, tracer
@@ -18,27 +16,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from .receivers import Receiver, Reply, verify_v1a
-from .webhook_rig import HOUR, MINUTE, SECOND, Rig, cancelled, rigged
+from .receivers import Receiver, Reply, another_receiver, verify_v1a
+from .webhook_rig import HOUR, MINUTE, SECOND, Rig, cancelled, client, rig, rigged
 
-
-@pytest.fixture
-async def rig(engines: Engines) -> AsyncIterator[Rig]:
-    async with rigged(engines) as made:
-        yield made
-
-
-@pytest.fixture
-async def client(rig: Rig) -> Client:
-    return await rig.client()
-
-
-@pytest.fixture
-def another_receiver() -> Iterator[Receiver]:
-    made = Receiver()
-    made.start()
-    yield made
-    made.stop()
+__all__ = ["another_receiver", "client", "rig"]
 
 
 async def test_a_receiver_that_is_down_gets_it_once_it_is_up_with_the_same_id_and_a_fresh_signature(

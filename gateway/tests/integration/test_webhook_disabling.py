@@ -4,39 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 from cme_contracts.curriculum import OfferingCancelled
 from cme_contracts.gateway import WebhookDisabled
 from cme_kit.problems import NotFound
-from cme_kit.testing import Engines
 from gateway.clients.domain import Client, ClientStatus
 from gateway.webhooks.domain import State
 from gateway.webhooks.schemas import WebhookChange, WebhookView
 
-from .receivers import Received, Receiver, Reply, verify_v1a
-from .webhook_rig import HOUR, MINUTE, SECOND, Rig, cancelled, rigged
+from .receivers import Received, Receiver, Reply, another_receiver, verify_v1a
+from .webhook_rig import HOUR, MINUTE, SECOND, Rig, cancelled, client, rig
 
-
-@pytest.fixture
-async def rig(engines: Engines) -> AsyncIterator[Rig]:
-    async with rigged(engines) as made:
-        yield made
-
-
-@pytest.fixture
-async def client(rig: Rig) -> Client:
-    return await rig.client()
-
-
-@pytest.fixture
-def another_receiver() -> Iterator[Receiver]:
-    made = Receiver()
-    made.start()
-    yield made
-    made.stop()
+__all__ = ["another_receiver", "client", "rig"]
 
 
 async def test_gone_disables_the_webhook_and_the_clients_other_webhooks_are_told(

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from cme_contracts.curriculum import OfferingCancelled, OfferingPublished
 from cme_contracts.enrolment import CallOpened
 from cme_kit.ids import new_id
-from cme_kit.testing import Engines
 from gateway.clients.domain import Client
 from gateway.webhooks import replays
 from gateway.webhooks.domain import SCHEDULE, Signing, State
@@ -19,18 +17,9 @@ from gateway.webhooks.service import TooManyKeys, secret_of
 from standardwebhooks import WebhookVerificationError
 
 from .receivers import Receiver, Reply, verify_v1, verify_v1a
-from .webhook_rig import HOUR, MINUTE, SECOND, Rig, cancelled, rigged
+from .webhook_rig import HOUR, MINUTE, SECOND, Rig, cancelled, client, rig
 
-
-@pytest.fixture
-async def rig(engines: Engines) -> AsyncIterator[Rig]:
-    async with rigged(engines) as made:
-        yield made
-
-
-@pytest.fixture
-async def client(rig: Rig) -> Client:
-    return await rig.client()
+__all__ = ["client", "rig"]
 
 
 async def rotate(

@@ -11,19 +11,14 @@ from typing import Any
 import pytest
 from cme_contracts import event_type_of
 from cme_contracts.curriculum import OfferingCancelled
-from cme_kit.testing import Engines
 from gateway.clients.domain import Client
 from gateway.webhooks import listening
 from gateway.webhooks.domain import Signing
 from gateway.webhooks.listening import MOST_PER_CLIENT, TooManyListeners
 
-from .webhook_rig import Rig, cancelled, rigged
+from .webhook_rig import Rig, cancelled, rig
 
-
-@pytest.fixture
-async def rig(engines: Engines) -> AsyncIterator[Rig]:
-    async with rigged(engines) as made:
-        yield made
+__all__ = ["rig"]
 
 
 @pytest.fixture

@@ -165,7 +165,7 @@ def test_what_a_killed_gateway_had_begun_is_delivered_by_the_next(
     killed_and_started(short_gateway, tmp_path)
     receiver.reply = lambda _: Reply()
 
-    eventually(lambda: {got.message_id for got in receiver.received} >= set(events), 60)
+    assert eventually(lambda: {got.message_id for got in receiver.received} >= set(events), 60)
 
 
 @pytest.mark.parametrize("moment", ["consumer.committed", "webhook.sent"])

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from cme_contracts import CloudEvent, Event, event_type_of
 from cme_contracts.curriculum import OfferingCancelled
 from cme_contracts.envelope import SCHEMA_BASE
@@ -213,3 +214,14 @@ async def rigged(
         await parts.worker.stop(0)
     await asyncio.sleep(0)
     await database.close()
+
+
+@pytest.fixture
+async def rig(engines: Engines) -> AsyncIterator[Rig]:
+    async with rigged(engines) as made:
+        yield made
+
+
+@pytest.fixture
+async def client(rig: Rig) -> Client:
+    return await rig.client()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cme_kit.auth import KeySource, TokenVerifier
+from cme_kit.auth import TokenVerifier
 from cme_kit.clock import Clock
+from cme_kit.issuer_keys import KeySource
 from cme_kit.mongo import Database
 
 from gateway.clients.service import Clients

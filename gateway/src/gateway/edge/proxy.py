@@ -10,7 +10,7 @@ import structlog
 from cme_kit.deadlines import DeadlineExceeded
 from cme_kit.metrics import NO_ROUTE, observe_request
 from cme_kit.mongo import PyMongoError, is_passing
-from cme_kit.problems import DATABASE_AWAY, NotFound, ServiceError, Unavailable
+from cme_kit.problems import DATABASE_AWAY, FAILED, InternalError, NotFound, ServiceError, Unavailable
 from starlette.types import Receive, Scope, Send
 
 from gateway.edge import bodies, cors, quotas
@@ -101,9 +101,9 @@ class Edge:
                 return
         admission = await self._admit(exchange, scope, noted, network, public=public)
         self._count(exchange, route, admission, network)
-        if admission is None:
-            await self._open_to(exchange, method, origin)
-        elif not public:
+        if admission is None and method not in READS:
+            await self._open_to(exchange, origin)
+        elif admission is not None and not public:
             check_scope(admission.principal, route.service)
         if exchange.body.length == 0:
             exchange.body.read = True
@@ -135,10 +135,11 @@ class Edge:
             # Who guesses tokens is counted as somebody without one.
             self._count(exchange, exchange.route, None, network)
             # Pages that may call at all are told why they may not now.
-            if origin is not None and await self._policies.origins.has(origin.decode("latin-1")):
-                exchange.cors = cors.allowed(origin)
+            await self._open_to(exchange, origin)
             raise
         if admission is None:
+            if scope["method"] in READS:
+                exchange.cors = cors.allowed(b"*")
             self._begin_span(exchange, scope, None)
             return None
         if origin is not None and origin.decode("latin-1") in admission.client.origins:
@@ -149,11 +150,9 @@ class Edge:
         self._begin_span(exchange, scope, only(noted, b"traceparent"))
         return admission
 
-    async def _open_to(self, exchange: Exchange, method: str, origin: bytes | None) -> None:
-        """Which pages may read the answer to somebody without a token."""
-        if method in READS:
-            exchange.cors = cors.allowed(b"*")
-        elif origin is not None and await self._policies.origins.has(origin.decode("latin-1")):
+    async def _open_to(self, exchange: Exchange, origin: bytes | None) -> None:
+        """Let pages of an origin that a client registered read the answer."""
+        if origin is not None and await self._policies.origins.has(origin.decode("latin-1")):
             exchange.cors = cors.allowed(origin)
 
     def _count(self, exchange: Exchange, route: Route, admission: Admission | None, network: str) -> None:
@@ -235,9 +234,7 @@ def _failure(error: Exception, path: str) -> ServiceError:
         log.warning("the database did not answer", path=path, error=type(error).__name__)
         return Unavailable(DATABASE_AWAY)
     log.error("unexpected error", path=path, exc_info=error)
-    failed = ServiceError("Something failed on our side. Quote the trace_id to us.")
-    failed.code, failed.status = "internal_error", 500
-    return failed
+    return InternalError(FAILED)
 
 
 def _shown(exchange: Exchange, scope: Scope) -> str:

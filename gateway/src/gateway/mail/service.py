@@ -131,8 +131,8 @@ class Mail:
     async def _send(self, smtp: SMTP, letter: Letter) -> None:
         link = self._links.to(letter.kind, letter.about, letter.language)
         say = translations(letter.language, ("gateway",)).gettext
-        message = compose(letter, self._sender, link, say)
         try:
+            message = compose(letter, self._sender, link, say)
             await smtp.mail(parseaddr(self._sender)[1])
             await smtp.rcpt(letter.recipient)
             await smtp.data(message.as_bytes(policy=SMTP_POLICY))

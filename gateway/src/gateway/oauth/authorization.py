@@ -41,12 +41,12 @@ class RefusedHere(Exception):
 
 
 class RefusedThere(Exception):
-    """The client is told by a redirect, of somebody who is signed in, or at once if it asked that nobody is asked."""
+    """The client is told by a redirect: `at_once`, or only of somebody who is signed in."""
 
-    def __init__(self, location: str, prompt: str = "none") -> None:
+    def __init__(self, location: str, *, at_once: bool = True) -> None:
         super().__init__(location)
         self.location = location
-        self.at_once = "none" in prompt.split()
+        self.at_once = at_once
 
 
 class Authorizations:
@@ -106,7 +106,7 @@ class Authorizations:
         except OAuth2Error as error:
             if not error.redirect_uri:
                 raise RefusedHere(error.get_error_description() or error.error) from error
-            raise RefusedThere(self._error_location(values, error), values.get("prompt", "")) from error
+            raise RefusedThere(self._error_location(values, error), at_once=_asks_nobody(values)) from error
         return AuthorizationRequest(
             client_id=client.client_id,
             client_name=client.name,
@@ -132,7 +132,7 @@ class Authorizations:
         if subject is None:
             error = InvalidRequestError("The id_token_hint is no ID token that this client got.")
             there = self._location(values["redirect_uri"], values.get("state"), dict(error.get_body()))
-            raise RefusedThere(there, values.get("prompt", ""))
+            raise RefusedThere(there, at_once=_asks_nobody(values))
         return subject
 
     def must_sign_in(self, request: AuthorizationRequest, signed_in: SignedIn | None) -> bool:
@@ -244,3 +244,8 @@ class Authorizations:
     def _location(self, redirect_uri: str, state: str | None, parameters: dict[str, str]) -> str:
         query = urlencode({**parameters, **({"state": state} if state is not None else {}), "iss": self._issuer})
         return f"{redirect_uri}{'&' if '?' in redirect_uri else '?'}{query}"
+
+
+def _asks_nobody(values: dict[str, str]) -> bool:
+    """Whether a client wants an answer without anybody seeing a page (OpenID Connect Core 3.1.2.1)."""
+    return "none" in values.get("prompt", "").split()

@@ -14,9 +14,10 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cme_kit.auth import TokenVerifier, keys_at
+from cme_kit.auth import TokenVerifier
 from cme_kit.dead_letters_api import dead_letters_router
 from cme_kit.deadlines import Deadlines
+from cme_kit.issuer_keys import keys_at
 from cme_kit.methods import Heads
 from cme_kit.metrics import RequestFigures
 from cme_kit.operations import figures_router, operations_router

@@ -6,13 +6,10 @@ Being behind the gateway is no credential. A handler's signature states its rule
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import json
 import time
-import urllib.request
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -20,24 +17,18 @@ from urllib.parse import urlsplit
 import structlog
 from fastapi import Depends, Request
 from joserfc import jwt
-from joserfc.jwk import KeySet
 from joserfc.jws import extract_compact
 
 from cme_kit import dpop, jose
 from cme_kit.dpop import InvalidProof, Proof, check_proof
-from cme_kit.problems import ServiceError, Unavailable
+from cme_kit.issuer_keys import KEEP_SECONDS, REFETCH_SECONDS, IssuerKeys, KeySource
+from cme_kit.problems import ServiceError
 
 ALGORITHMS = ["ES256"]
 TOKEN_TYPE = "at+jwt"
 LEEWAY_SECONDS = 5
 #: Each takes about a kilobyte; more callers than this at once pay for a signature check each time.
 CACHED_TOKENS = 16_384
-#: An unknown key id makes us read the keys again, but not more often than this.
-REFETCH_SECONDS = 5.0
-#: After a failure sooner.
-RETRY_SECONDS = 1.0
-#: A key that was withdrawn counts here for so long.
-KEEP_SECONDS = 60.0
 SEND_A_TOKEN = "Send an access token as `Authorization: Bearer …`, or `DPoP …` when it is bound to a key."
 log = structlog.get_logger(__name__)
 
@@ -126,20 +117,6 @@ class InsufficientScope(ServiceError):
         super().__init__(f"Ask for a token with the scope {scope}.", headers={"WWW-Authenticate": challenge})
 
 
-#: Reads a JWK Set (RFC 7517 section 5). Raises OSError or ValueError.
-KeySource = Callable[[], Awaitable[Any]]
-
-
-def keys_at(url: str) -> KeySource:
-    """The keys at an address. A client library would cost every service 12 MB for one document in an hour."""
-
-    def read() -> Any:
-        with urllib.request.urlopen(url, timeout=3) as response:  # noqa: S310  (the address is a setting)
-            return json.load(response)
-
-    return lambda: asyncio.to_thread(read)
-
-
 class TokenVerifier:
     """Verifies access tokens against the gateway's keys; verified tokens are remembered until they expire."""
 
@@ -154,8 +131,7 @@ class TokenVerifier:
     ) -> None:
         """`audience` is the API that the tokens must be for, or one of `also` (RFC 9068 section 4); all are base URLs.
 
-        Keys are read again `keep_seconds` later, so that one that was withdrawn counts no longer than that, and for an
-        unknown one at most every `refetch_seconds`.
+        The last two are those of `IssuerKeys`.
         """
         self._issuer = issuer
         self._audiences = frozenset({audience, *also})
@@ -163,14 +139,7 @@ class TokenVerifier:
         self._origin = f"{parts.scheme}://{parts.netloc}"
         #: Where this API describes itself (RFC 9728 section 3.1).
         self.metadata = f"{self._origin}/.well-known/oauth-protected-resource{parts.path}"
-        self._read_key_set = read_key_set
-        self._refetch_seconds = refetch_seconds
-        self._keep_seconds = keep_seconds
-        self._keys: dict[str, Any] = {}
-        self._read_again_at = float("-inf")
-        self._stale_at = float("inf")
-        self._reading: asyncio.Task[None] | None = None
-        self._fetching = asyncio.Lock()
+        self._keys = IssuerKeys(read_key_set, self._forget, refetch_seconds, keep_seconds)
         self._verified: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
 
     async def admit(
@@ -207,8 +176,7 @@ class TokenVerifier:
         """The caller that a token names. Raises Unauthenticated, or Unavailable when no key could be read."""
         digest = hashlib.sha256(token.encode()).digest()
         now = time.time()
-        if now >= self._stale_at and (self._reading is None or self._reading.done()):
-            self._reading = asyncio.create_task(self._read_keys())
+        self._keys.freshen(now)
         if (known := self._verified.get(digest)) is not None and known[0] > now:
             return known[1]
         claims = await self._decode(token)
@@ -232,42 +200,21 @@ class TokenVerifier:
             self._verified.popitem(last=False)
         return principal
 
+    def _forget(self) -> None:
+        self._verified.clear()
+
     def _refuse(self, detail: str, *, presented: bool = True, scheme: str = "Bearer") -> Unauthenticated:
         return Unauthenticated(detail, presented=presented, scheme=scheme, metadata=self.metadata)
 
     async def _decode(self, token: str) -> dict[str, Any]:
         try:
             header = dict(extract_compact(token.encode()).headers())
-            key = await self._key(str(header.get("kid")))
+            key = await self._keys.find(str(header.get("kid")))
             if header.get("typ") != TOKEN_TYPE or key is None:
                 raise self._refuse("This is no access token of this issuer.")
             return dict(jwt.decode(token, key, algorithms=ALGORITHMS).claims)
         except jose.WRONG as error:
             raise self._refuse("This token is not valid.") from error
-
-    async def _key(self, key_id: str) -> Any:
-        if key_id not in self._keys:
-            async with self._fetching:
-                if key_id not in self._keys and time.monotonic() >= self._read_again_at:
-                    await self._read_keys()
-            if not self._keys:
-                raise Unavailable("The authorization server's keys cannot be read right now.")
-        return self._keys.get(key_id)
-
-    async def _read_keys(self) -> None:
-        try:
-            keys = KeySet.import_key_set(await self._read_key_set())
-        except (OSError, *jose.WRONG) as error:
-            log.warning("keys not read", error=type(error).__name__)
-            wait = min(self._refetch_seconds, RETRY_SECONDS)
-        else:
-            found = {key.kid: key for key in keys.keys if key.kid}
-            if not self._keys.keys() <= found.keys():
-                self._verified.clear()  # tokens of a key that was withdrawn among them
-            self._keys = found
-            wait = self._refetch_seconds
-        self._read_again_at = time.monotonic() + wait
-        self._stale_at = time.time() + self._keep_seconds
 
 
 class Admits(Protocol):

@@ -20,6 +20,7 @@ from cme_kit.telemetry import shown_path
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_BASE = "https://clustereducation.example/problems/"
+FAILED = "Something failed on our side. Quote the trace_id to us."
 DATABASE_AWAY = "The database does not answer right now; send the same request again in a moment."
 log = structlog.get_logger(__name__)
 
@@ -189,8 +190,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
         log.error("unexpected error", path=_path(request), exc_info=error)
-        detail = "Something failed on our side. Quote the trace_id to us."
-        return problem_response(InternalError.status, InternalError.code, detail)
+        return problem_response(InternalError.status, InternalError.code, FAILED)
 
 
 def _path(request: Request) -> str:

@@ -5,7 +5,8 @@ import base64
 from typing import Any
 
 import pytest
-from cme_kit.auth import TokenVerifier, Unauthenticated, Unavailable
+from cme_kit.auth import TokenVerifier, Unauthenticated
+from cme_kit.problems import Unavailable
 from cme_kit.testing import ISSUER, Tokens
 from joserfc.jwk import ECKey
 
